@@ -1,0 +1,48 @@
+# Everything that the README tells people, and what CI runs. `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+PIP := $(PY) -m pip --disable-pip-version-check
+
+.PHONY: help demo test check lint types lock clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+# A bare Debian has neither ensurepip nor a pip that may install outside an environment;
+# `--without-pip` and `pip --python` work there and everywhere else.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, found " + sys.version.split()[0] + ": make PYTHON=python3.12")'
+	@echo "Setting up $(VENV) (once; takes about a minute)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv --without-pip $(VENV)
+	@$(PYTHON) -m pip --disable-pip-version-check --python $(PY) install -q "pip>=25.1"
+	@$(PIP) install -q --group dev -e '.[all]' -c constraints.txt
+	@touch $@
+
+demo: $(STAMP) ## Examine the reference application: N+1, load, pool exhaustion, one report
+	@$(PY) -m harness checkup --strict-allow
+
+test: $(STAMP) ## Run the test suite on an embedded PostgreSQL
+	@rm -f .coverage .coverage.*
+	@$(PY) -m coverage run -m pytest
+	@$(PY) -m coverage combine -q
+	@$(PY) -m coverage report --fail-under=85 --format=total > /dev/null
+
+lint: $(STAMP) ## ruff: rules and format
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+
+types: $(STAMP) ## mypy --strict and pyright
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/pyright
+
+check: lint types test ## Everything CI runs: lint, types, tests
+
+lock: $(STAMP) ## Write constraints.txt anew from pyproject.toml
+	@$(PIP) install -q uv
+	@$(VENV)/bin/uv pip compile -q pyproject.toml --all-extras --group dev --universal --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o constraints.txt --upgrade
+
+clean: ## Remove the environment, caches and reports
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* harness-report dist build

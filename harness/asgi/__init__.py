@@ -1,0 +1,1 @@
+"""The application under test: found, started, overridden, served."""

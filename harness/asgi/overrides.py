@@ -1,0 +1,35 @@
+"""Dependency overrides that are always undone, and that refuse what no route depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from harness.asgi.app import require_dependency
+
+__all__ = ["Overrides", "overriding"]
+
+Overrides = Callable[[Mapping[Callable[..., Any], Callable[..., Any]]], None]
+
+
+@contextmanager
+def overriding(app: Any) -> Iterator[Overrides]:  # noqa: ANN401 - any application with overrides
+    """Put overrides in place inside the block; afterwards the application has those it had.
+
+    Yields:
+        A function that takes a mapping of dependency to replacement. It raises
+        `ConfigurationError` for a dependency that no route has, with the nearest name.
+    """
+    before = dict(app.dependency_overrides)
+
+    def override(replacements: Mapping[Callable[..., Any], Callable[..., Any]]) -> None:
+        for dependency in replacements:
+            require_dependency(app, dependency, what="overrides")
+        app.dependency_overrides.update(replacements)
+
+    try:
+        yield override
+    finally:
+        app.dependency_overrides.clear()
+        app.dependency_overrides.update(before)

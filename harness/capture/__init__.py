@@ -1,0 +1,26 @@
+"""Facts: statements, checkouts and requests as they happened. Never judges."""
+
+from harness.capture.recorder import Recorder, recording
+from harness.capture.recording import (
+    Cause,
+    Checkout,
+    Phase,
+    Recording,
+    RequestRecord,
+    RoundTrip,
+)
+from harness.capture.requests import RequestTracker
+from harness.capture.source import SourceMap
+
+__all__ = [
+    "Cause",
+    "Checkout",
+    "Phase",
+    "Recorder",
+    "Recording",
+    "RequestRecord",
+    "RequestTracker",
+    "RoundTrip",
+    "SourceMap",
+    "recording",
+]

@@ -1,0 +1,227 @@
+"""Connections leaving the pool and coming back: how long they were waited for and held.
+
+SQLAlchemy has no event for the wait, and its maintainers decline to add one: `Pool.connect`, a
+public method, is timed on the class, so that every pool counts, also those that `Engine.dispose`
+makes anew. A held connection comes back by `checkin`, or, when an abandoned asyncio connection is
+collected, by `detach` alone: a gauge that ignores the latter drifts upwards for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
+
+from harness.capture.recording import Checkout
+from harness.capture.requests import current_request
+
+__all__ = ["PoolListener", "PoolObserver", "PoolState"]
+
+
+@dataclass(slots=True, eq=False)
+class PoolState:
+    """The connections of one pool, counted by what was seen of it."""
+
+    name: str
+    """``pool 1``, numbered in the order of their first use."""
+    size: int | None
+    """``pool_size``; None for a pool without a size, e.g. NullPool."""
+    max_overflow: int | None
+    timeout_seconds: float | None
+    checkouts: int = 0
+    timeouts: int = 0
+    creations: int = 0
+    checked_out: int = 0
+    peak_checked_out: int = 0
+    waiting: int = 0
+    peak_waiting: int = 0
+
+
+class PoolObserver(Protocol):
+    """Whoever wants to hear of checkouts."""
+
+    def on_checkout(self, checkout: Checkout) -> None:
+        """Called when a connection has come back."""
+
+    def on_pool_timeout(self, pool: PoolState, waited_seconds: float) -> None:
+        """Called when the pool gave up waiting."""
+
+
+@dataclass(slots=True, eq=False)
+class _Asking:
+    """A caller inside `Pool.connect`."""
+
+    pool: PoolState
+    started_seconds: float
+    create_started_seconds: float = 0.0
+    create_seconds: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    pool: PoolState
+    wait_seconds: float
+    create_seconds: float
+    started_seconds: float
+    request: int | None
+
+
+_Connect = Callable[[Pool], PoolProxiedConnection]
+
+_asking: ContextVar[_Asking | None] = ContextVar("asking", default=None)
+
+
+@dataclass(slots=True, eq=False)
+class PoolListener:
+    """Reports every checkout of the process to one observer."""
+
+    observer: PoolObserver
+    pools: list[PoolState] = field(default_factory=list)
+    """In the order in which they were first used."""
+    _states: WeakKeyDictionary[Pool, PoolState] = field(default_factory=WeakKeyDictionary)
+    _held: dict[ConnectionPoolEntry, _Held] = field(default_factory=dict)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Report what happens inside the block."""
+        with ExitStack() as stack:
+            stack.enter_context(_timed_connect(self._connect))
+            for target, name, listener in (
+                (Engine, "do_connect", self._creating),
+                (Pool, "connect", self._created),
+                (Pool, "checkout", self._checked_out),
+                (Pool, "checkin", self._checked_in),
+                (Pool, "detach", self._checked_in),
+            ):
+                event.listen(target, name, listener)
+                stack.callback(event.remove, target, name, listener)
+            yield
+
+    def _connect(self, pool: Pool, connect: _Connect) -> PoolProxiedConnection:
+        state = self._state(pool)
+        asking = _Asking(state, perf_counter())
+        token = _asking.set(asking)
+        state.waiting += 1
+        state.peak_waiting = max(state.peak_waiting, state.waiting)
+        try:
+            return connect(pool)
+        except PoolTimeoutError:
+            state.timeouts += 1
+            self.observer.on_pool_timeout(state, perf_counter() - asking.started_seconds)
+            raise
+        finally:
+            state.waiting -= 1
+            _asking.reset(token)
+
+    def _state(self, pool: Pool) -> PoolState:
+        state = self._states.get(pool)
+        if state is None:
+            state = PoolState(
+                name=f"pool {len(self.pools) + 1}",
+                size=_number(pool, "size"),
+                max_overflow=getattr(pool, "_max_overflow", None),
+                timeout_seconds=_number(pool, "timeout"),
+            )
+            self._states[pool] = state
+            self.pools.append(state)
+        return state
+
+    def _creating(self, *_: object) -> None:
+        asking = _asking.get()
+        if asking is not None:
+            asking.create_started_seconds = perf_counter()
+
+    def _created(self, *_: object) -> None:
+        asking = _asking.get()
+        if asking is not None and asking.create_started_seconds:
+            asking.pool.creations += 1
+            asking.create_seconds += perf_counter() - asking.create_started_seconds
+
+    def _checked_out(
+        self,
+        connection: object,  # noqa: ARG002 - the event's signature
+        entry: ConnectionPoolEntry,
+        proxy: object,  # noqa: ARG002 - the event's signature
+    ) -> None:
+        asking = _asking.get()
+        if asking is None:
+            return
+        now = perf_counter()
+        request = current_request.get()
+        state = asking.pool
+        state.checkouts += 1
+        state.checked_out += 1
+        state.peak_checked_out = max(state.peak_checked_out, state.checked_out)
+        self._held[entry] = _Held(
+            pool=state,
+            wait_seconds=max(now - asking.started_seconds - asking.create_seconds, 0.0),
+            create_seconds=asking.create_seconds,
+            started_seconds=now,
+            request=request.number if request is not None else None,
+        )
+
+    def _checked_in(self, connection: object, entry: ConnectionPoolEntry) -> None:  # noqa: ARG002
+        held = self._held.pop(entry, None)
+        if held is None:
+            return
+        held.pool.checked_out -= 1
+        self.observer.on_checkout(
+            Checkout(
+                pool=held.pool.name,
+                wait_seconds=held.wait_seconds,
+                create_seconds=held.create_seconds,
+                hold_seconds=perf_counter() - held.started_seconds,
+                request=held.request,
+            )
+        )
+
+
+def _number(pool: Pool, name: str) -> Any:  # noqa: ANN401 - int or float by name
+    reader = getattr(pool, name, None)
+    return reader() if callable(reader) else None
+
+
+class _TimedConnect:
+    """Stands in for `Pool.connect` while anyone listens; passes the call through all timers."""
+
+    def __init__(self, original: _Connect) -> None:
+        self.original = original
+        self.timers: list[Callable[[Pool, _Connect], PoolProxiedConnection]] = []
+
+    def __get__(self, pool: Pool | None, owner: type[Pool]) -> Any:  # noqa: ANN401 - a method
+        if pool is None:
+            return self
+        return lambda: self.call(pool, tuple(self.timers))
+
+    def call(
+        self, pool: Pool, timers: tuple[Callable[[Pool, _Connect], PoolProxiedConnection], ...]
+    ) -> PoolProxiedConnection:
+        if not timers:
+            return self.original(pool)
+        return timers[-1](pool, lambda inner: self.call(inner, timers[:-1]))
+
+
+@contextmanager
+def _timed_connect(
+    timer: Callable[[Pool, _Connect], PoolProxiedConnection],
+) -> Iterator[None]:
+    timed = vars(Pool)["connect"]
+    if not isinstance(timed, _TimedConnect):
+        timed = _TimedConnect(timed)
+        Pool.connect = timed  # type: ignore[method-assign,assignment] # undone below
+    timed.timers.append(timer)
+    try:
+        yield
+    finally:
+        timed.timers.remove(timer)
+        if not timed.timers:
+            Pool.connect = timed.original  # type: ignore[method-assign,assignment] # as it was

@@ -1,0 +1,1 @@
+"""Findings: pure functions of what was recorded. Never prints, never touches a database."""

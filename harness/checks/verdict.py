@@ -1,0 +1,15 @@
+"""All checks of a recording at once, as the doors ask for them."""
+
+from __future__ import annotations
+
+from harness.capture.recording import Recording
+from harness.checks.n_plus_one import n_plus_one
+from harness.checks.server_error import server_errors
+from harness.findings import Finding
+
+__all__ = ["findings_of"]
+
+
+def findings_of(recording: Recording) -> list[Finding]:
+    """Everything that the checks find in a recording."""
+    return [*server_errors(recording), *n_plus_one(recording)]

@@ -1,0 +1,130 @@
+"""The two runs against the served application: a steady load, and a pool run dry on purpose."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from harness.capture.traffic import ExhaustionStory, LoadStory, Outcome, RequestOutcome
+from harness.checkup.block import block_tables
+from harness.checkup.locust_run import LocustRun, locust_run
+from harness.errors import HarnessError
+from harness.load.story import Sample, Samples, load_story
+from harness.served import ServedApplication, serving
+from harness.stage import Stage
+
+__all__ = ["POOL", "PoolNotOursError", "exhaust", "steady_load"]
+
+Plan = Sequence[tuple[str, str]]
+
+_STEADY_USERS = 8
+_STEADY_SECONDS = 8
+_REST_SECONDS = 2.0
+
+POOL = {"pool_size": 2, "max_overflow": 1, "pool_timeout": 1.0}
+"""The pool that is run dry: small, and quick to give up."""
+_USERS_PER_CONNECTION = 4
+_BEFORE_SECONDS = 1.5
+_BLOCK_SECONDS = 3.0
+_AFTER_SECONDS = 3.5
+_GOOD_IN_A_ROW = 5
+
+
+class PoolNotOursError(HarnessError):
+    """The application does not take its pool's size from its database URL."""
+
+    slug = "pool-not-ours"
+
+
+def steady_load(stage: Stage, plan: Plan) -> LoadStory:
+    """Let users browse the application with its own pool."""
+    with serving(_options(stage), environment=_environment(stage)) as target:
+        with locust_run(
+            "browse", target, plan, users=_STEADY_USERS, seconds=_STEADY_SECONDS
+        ) as run:
+            samples = run.result()
+        return load_story(samples, _status_at_rest(target))
+
+
+def exhaust(stage: Stage, plan: Plan) -> ExhaustionStory:
+    """Run a small pool dry while users browse, then let go.
+
+    Raises:
+        PoolNotOursError: If the pool of the application cannot be set through its URL.
+    """
+    capacity = int(POOL["pool_size"] + POOL["max_overflow"])
+    users = capacity * _USERS_PER_CONNECTION
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in POOL.items()]
+    seconds = round(_BEFORE_SECONDS + _BLOCK_SECONDS + _AFTER_SECONDS)
+    with serving([*_options(stage), *options], environment=_environment(stage)) as target:
+        with locust_run("browse", target, plan, users=users, seconds=seconds) as run:
+            _await_traffic(target, run)
+            time.sleep(_BEFORE_SECONDS)
+            block = block_tables(stage.url, seconds=_BLOCK_SECONDS)
+            samples = run.result()
+        _require_our_pool(target.status())
+    start = samples.started_seconds
+    return ExhaustionStory(
+        users=users,
+        pool_capacity=capacity,
+        pool_timeout_seconds=float(POOL["pool_timeout"]),
+        blocked_from_seconds=block.from_seconds - start,
+        blocked_until_seconds=block.until_seconds - start,
+        outcomes=tuple(
+            RequestOutcome(item.offset_seconds, item.seconds, item.outcome)
+            for item in samples.samples
+        ),
+        recovery_seconds=_recovery_seconds(samples, block.until_seconds - start),
+    )
+
+
+def _options(stage: Stage) -> list[str]:
+    return ["--database", stage.url.database or ""]
+
+
+def _environment(stage: Stage) -> dict[str, str]:
+    server = stage.server.address.url("postgres", driver="asyncpg")
+    return {"HARNESS_POSTGRES": server.render_as_string(hide_password=False)}
+
+
+def _status_at_rest(target: ServedApplication) -> dict[str, Any]:
+    """The counts once nothing is out any more, or after a moment's patience."""
+    until = time.monotonic() + _REST_SECONDS
+    while True:
+        status = target.status()
+        if not any(pool["checked_out"] for pool in status["pools"]) or time.monotonic() > until:
+            return status
+        time.sleep(0.05)
+
+
+def _await_traffic(target: ServedApplication, run: LocustRun) -> None:
+    while run.is_running and not target.status()["routes"]:
+        time.sleep(0.05)
+
+
+def _require_our_pool(status: dict[str, Any]) -> None:
+    sizes = [(pool["size"], pool["max_overflow"]) for pool in status["pools"]]
+    if (POOL["pool_size"], POOL["max_overflow"]) not in sizes:
+        raise PoolNotOursError(
+            f"the application's pools are {sizes}: its engine does not take the pool's size "
+            "from the database URL",
+            remedy="give it the whole URL ({async_url}) in [tool.harness.env]",
+        )
+
+
+def _recovery_seconds(samples: Samples, released_seconds: float) -> float | None:
+    """When the first of five good answers in a row came, after the block."""
+    after = sorted(
+        (item for item in samples.samples if _ended(item) >= released_seconds), key=_ended
+    )
+    row: list[Sample] = []
+    for item in after:
+        row = [*row, item] if item.outcome is Outcome.OK else []
+        if len(row) == _GOOD_IN_A_ROW:
+            return max(_ended(row[0]) - released_seconds, 0.0)
+    return None
+
+
+def _ended(sample: Sample) -> float:
+    return sample.offset_seconds + sample.seconds

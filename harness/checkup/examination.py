@@ -1,0 +1,142 @@
+"""The steps of a checkup in order, each told to whoever watches, put together into a report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from harness.capture.traffic import ExhaustionStory, LoadStory
+from harness.checks.exhaustion import exhaustion
+from harness.checks.steady_load import connections_returned, pool_timeouts, steady_answers
+from harness.checkup.drills import PoolNotOursError, exhaust, steady_load
+from harness.checkup.endpoints import Examined, examine_endpoints
+from harness.config import Project
+from harness.database.search import find_server
+from harness.findings import Judgement, ProbeVerdict, Severity, Verdict, judge
+from harness.report.content import EndpointRow, Report
+from harness.stage import Stage, staged
+
+__all__ = ["Watcher", "examine"]
+
+_PACKAGES = ("sqlalchemy", "fastapi", "starlette", "asyncpg", "uvicorn", "locust")
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Told how far the checkup is."""
+
+    step: Callable[[str], None]
+    """A new step begins, in a few words."""
+    detail: Callable[[str], None]
+    """What the step is working on."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    story: LoadStory | None
+    exhaustion: ExhaustionStory | None
+    probes: tuple[ProbeVerdict, ...]
+
+
+def examine(project: Project, *, is_strict_about_allowances: bool, watcher: Watcher) -> Report:
+    """Run all steps.
+
+    Args:
+        project: What to examine.
+        is_strict_about_allowances: Whether an allowance that matches nothing fails.
+        watcher: Told of the progress.
+
+    Raises:
+        HarnessError: If the application cannot be examined at all.
+    """
+    began, began_at = time.perf_counter(), datetime.now(UTC)
+    project.required_app()
+    watcher.step("Starting PostgreSQL")
+    server = find_server(project.configuration.postgres)
+    try:
+        watcher.step(f"Preparing a database on {server.origin}")
+        with staged(project, server) as stage:
+            app = stage.load_app()
+            stage.prepare()
+            watcher.step("Counting statements per endpoint")
+            examined = list(examine_endpoints(stage, app, progress=watcher.detail))
+            load = _under_load(stage, examined, watcher)
+    finally:
+        server.close()
+    judgement = judge(
+        [finding for item in examined for finding in item.findings], project.configuration.allow
+    )
+    endpoints = tuple(item.row for item in examined)
+    return Report(
+        harness_version=_version("fastapi-sqlalchemy-harness"),
+        application=project.required_app(),
+        database=server.origin,
+        started_at=began_at.isoformat(timespec="seconds"),
+        seconds=time.perf_counter() - began,
+        versions=tuple((name, _version(name)) for name in _PACKAGES),
+        verdict=_overall(judgement, load.probes, is_strict=is_strict_about_allowances),
+        endpoints=endpoints,
+        judgement=judgement,
+        probes=(_endpoint_probe(endpoints, judgement), *load.probes),
+        load=load.story,
+        exhaustion=load.exhaustion,
+    )
+
+
+def _under_load(stage: Stage, examined: Sequence[Examined], watcher: Watcher) -> _Load:
+    plan = [
+        (item.operation.name, item.operation.path or "") for item in examined if item.is_loadable
+    ]
+    on_database = [
+        (item.operation.name, item.operation.path or "")
+        for item in examined
+        if item.is_loadable and item.uses_database
+    ]
+    if not on_database:
+        why = "no GET endpoint answered and ran SQL"
+        return _Load(None, None, (ProbeVerdict("load", Verdict.SKIPPED, why),))
+    watcher.step("Steady load with the application's own pool")
+    story = steady_load(stage, plan)
+    watcher.step("Running a small pool dry, and back")
+    probes = [steady_answers(story), pool_timeouts(story), connections_returned(story)]
+    try:
+        drill = exhaust(stage, on_database)
+    except PoolNotOursError as error:
+        probes.append(ProbeVerdict("exhaustion", Verdict.SKIPPED, error.what))
+        return _Load(story, None, tuple(probes))
+    return _Load(story, drill, (*probes, exhaustion(drill)))
+
+
+def _endpoint_probe(endpoints: Sequence[EndpointRow], judgement: Judgement) -> ProbeVerdict:
+    counted = [row for row in endpoints if row.verdict is not Verdict.SKIPPED]
+    summary = (
+        f"{len(counted)} of {len(endpoints)} GET endpoints counted, "
+        f"{len(judgement.open)} open findings, {len(judgement.accepted)} accepted"
+    )
+    if not counted:
+        return ProbeVerdict("statements", Verdict.INCONCLUSIVE, "no endpoint could be counted")
+    return ProbeVerdict("statements", _of_findings(judgement), summary)
+
+
+def _of_findings(judgement: Judgement) -> Verdict:
+    severities = {finding.severity for finding in judgement.open}
+    if severities & {Severity.ERROR, Severity.WARNING}:
+        return Verdict.FAIL
+    return Verdict.PASS
+
+
+def _overall(judgement: Judgement, probes: Iterable[ProbeVerdict], *, is_strict: bool) -> Verdict:
+    answers = {probe.verdict for probe in probes} | {_of_findings(judgement)}
+    if Verdict.FAIL in answers or (is_strict and judgement.unmatched):
+        return Verdict.FAIL
+    return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in answers else Verdict.PASS
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,115 @@
+"""``harness checkup``: examine the configured application from every side, into one report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.status import Status
+
+from harness.checkup.examination import Watcher, examine
+from harness.config import load_project
+from harness.errors import ExitCode, MisuseError
+from harness.findings import Verdict
+from harness.report.content import Report
+from harness.report.html import to_html
+from harness.report.json import to_json
+from harness.report.text import render_text
+
+__all__ = ["add_to"]
+
+_EXIT_CODES = {
+    Verdict.PASS: ExitCode.CLEAN,
+    Verdict.WARN: ExitCode.CLEAN,
+    Verdict.FAIL: ExitCode.FINDINGS,
+    Verdict.INCONCLUSIVE: ExitCode.ENVIRONMENT,
+    Verdict.SKIPPED: ExitCode.CLEAN,
+}
+
+
+def add_to(command: typer.Typer) -> None:
+    """Add the verb to the command."""
+    command.command("checkup", epilog="Example:  harness checkup --output harness-report")(_checkup)
+
+
+def _checkup(
+    *,
+    output: Annotated[
+        Path, typer.Option(help="Folder for report.json and report.html.", file_okay=False)
+    ] = Path("harness-report"),
+    strict_allow: Annotated[
+        bool, typer.Option("--strict-allow", help="Fail on an allowance that matches nothing.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the report as JSON instead of tables.")
+    ] = False,
+) -> int:
+    """Examine the configured application: SQL per endpoint, load, and an exhausted pool.
+
+    Works on a PostgreSQL of its own; nothing else is touched. Exits with 0 when nothing is found
+    that [[tool.harness.allow]] does not accept, 1 on findings, 2 on misuse, 3 when the
+    environment lacks something or a measurement was not valid.
+    """
+    project = load_project()
+    _make_folder(output)
+    console = Console(stderr=True) if as_json else Console()
+    with _Progress(console).shown() as progress:
+        watcher = Watcher(step=progress.step, detail=progress.detail)
+        report = examine(project, is_strict_about_allowances=strict_allow, watcher=watcher)
+    _write(report, output)
+    if as_json:
+        print(to_json(report))  # noqa: T201 - the answer
+    else:
+        console.print()
+        render_text(report, console)
+        console.print(f"\nreport  {output / 'report.html'}  {output / 'report.json'}", style="dim")
+    return _EXIT_CODES[report.verdict]
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MisuseError(f"cannot write the report to {folder}: {error.strerror}") from error
+
+
+def _write(report: Report, folder: Path) -> None:
+    for name, text in (("report.json", to_json(report)), ("report.html", to_html(report))):
+        half_written = folder / f".{name}.part"
+        half_written.write_text(text, encoding="utf-8")
+        half_written.replace(folder / name)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Steps as lines that stay; on a terminal, the current detail beside a spinner."""
+
+    console: Console
+    _began: float = field(default_factory=time.perf_counter)
+    _spinner: Status | None = None
+    _current: str = ""
+
+    @contextmanager
+    def shown(self) -> Iterator[_Progress]:
+        if not self.console.is_terminal:
+            yield self
+            return
+        with self.console.status("") as self._spinner:
+            yield self
+        self._spinner = None
+
+    def step(self, text: str) -> None:
+        self._current = text
+        seconds = time.perf_counter() - self._began
+        self.console.print(f"[dim]{seconds:5.1f} s[/dim]  {text}", highlight=False)
+        self.detail("")
+
+    def detail(self, text: str) -> None:
+        if self._spinner is not None:
+            self._spinner.update(f"{self._current}  [dim]{text}[/dim]")

@@ -1,0 +1,157 @@
+"""The one home of settings: ``[tool.harness]``, then the environment, then the command line.
+
+Read once by a door and passed on; nothing below the doors reads settings. The nearest
+``pyproject.toml`` upward counts, so that commands work in any folder of a project.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
+
+from harness.errors import ConfigurationError
+from harness.findings import Allowance
+
+__all__ = ["Configuration", "Project", "load_project"]
+
+_FILE = "pyproject.toml"
+
+
+class Configuration(BaseSettings):
+    """The keys of ``[tool.harness]``; each may also be given as ``HARNESS_<KEY>``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HARNESS_", env_ignore_empty=True, extra="forbid", frozen=True
+    )
+
+    app: str | None = None
+    """``"pkg.main:app"``, an ASGI application or a factory of one."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """Environment variables set before the application is imported. Placeholders: ``{url}``,
+    ``{async_url}``, ``{sync_url}``, ``{host}``, ``{port}``, ``{user}``, ``{password}``,
+    ``{database}``."""
+    app_packages: tuple[str, ...] = ()
+    """Importable packages whose frames are the user's; default: everything under the root."""
+    session_dependency: str | None = None
+    """``"pkg.database:get_session"``: checked to be a dependency of some route."""
+    metadata: str | None = None
+    """``"pkg.models:Base.metadata"`` or ``"pkg.models:Base"``: the schema, made by create_all."""
+    alembic: str | None = None
+    """Path of an ``alembic.ini``: the schema, made by ``upgrade head``. Wins over metadata."""
+    postgres: str = "auto"
+    """``auto``, ``embedded``, ``container``, ``system`` or a ``postgresql://`` URL."""
+    populate: str | None = None
+    """``"pkg.rows:populate"``: called with a session; the rows are the base line of every test."""
+    isolation: Literal["rollback"] = "rollback"
+    fail_on: tuple[str, ...] = ()
+    """Kinds of findings that fail a test; a checkup fails on every open warning and error."""
+    allow: tuple[Allowance, ...] = ()
+    """Accepted findings."""
+    token: str | None = None
+    """Opens the probe's status; only from the environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A configuration and the folder that its paths and imports are relative to."""
+
+    root: Path
+    configuration: Configuration
+    sources: Mapping[str, str]
+    """Where each value came from: ``pyproject.toml``, ``HARNESS_APP``, ``option``, ``default``."""
+
+    def required_app(self) -> str:
+        """The configured application.
+
+        Raises:
+            ConfigurationError: If none is configured.
+        """
+        if self.configuration.app is None:
+            raise ConfigurationError(
+                "no application is configured",
+                where=f"looked for [tool.harness] in {self.root / _FILE}",
+                remedy='add to it:\n  [tool.harness]\n  app = "your_package.main:app"\n'
+                "or set HARNESS_APP",
+            )
+        return self.configuration.app
+
+
+def load_project(start: Path | None = None, *, options: Mapping[str, Any] | None = None) -> Project:
+    """Read the configuration that holds for a folder.
+
+    Args:
+        start: Folder to search upward from; default: the working directory.
+        options: What the command line said, by key; None values count as not said.
+
+    Raises:
+        ConfigurationError: If a key is unknown or a value does not fit.
+    """
+    root, table = _nearest_table((start or Path.cwd()).resolve())
+    said = {key: value for key, value in (options or {}).items() if value is not None}
+    _refuse_unknown(table, root / _FILE)
+    try:
+        environment = EnvSettingsSource(Configuration)()
+        configuration = Configuration.model_validate({**table, **environment, **said})
+    except (ValidationError, SettingsError) as error:
+        raise _explained(error, root / _FILE) from error
+    origins = dict.fromkeys(Configuration.model_fields, "default")
+    origins |= dict.fromkeys(table, _FILE)
+    origins |= {key: f"HARNESS_{key.upper()}" for key in environment}
+    origins |= dict.fromkeys(said, "option")
+    return Project(root, configuration, origins)
+
+
+def _nearest_table(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The nearest ``[tool.harness]`` upward; without one, the nearest project's folder."""
+    root = None
+    for candidate in (folder, *folder.parents):
+        file = candidate / _FILE
+        if not file.is_file():
+            continue
+        root = root or candidate
+        table = _read(file).get("tool", {}).get("harness")
+        if table is not None:
+            return candidate, dict(table)
+    return root or folder, {}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} is not valid TOML: {error}") from error
+
+
+def _refuse_unknown(table: Mapping[str, Any], file: Path) -> None:
+    known = set(Configuration.model_fields) - {"token"}
+    for key in table:
+        if key == "token":
+            raise ConfigurationError(
+                "a token does not belong into a file", where=str(file), remedy="set HARNESS_TOKEN"
+            )
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            raise ConfigurationError(
+                f"[tool.harness] has no key {key!r}",
+                where=str(file),
+                remedy=f"did you mean {near[0]!r}?"
+                if near
+                else f"keys: {', '.join(sorted(known))}",
+            )
+
+
+def _explained(error: ValidationError | SettingsError, file: Path) -> ConfigurationError:
+    if isinstance(error, SettingsError):
+        return ConfigurationError(str(error), remedy="tables and lists are written as JSON there")
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return ConfigurationError(
+        f"{place}: {first['msg']}, got {first['input']!r}", where=f"[tool.harness] in {file}"
+    )

@@ -1,0 +1,1 @@
+"""Where a PostgreSQL comes from, and how tests are kept apart on it."""

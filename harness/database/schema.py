@@ -1,0 +1,125 @@
+"""Bring an empty database to the state that the application expects: tables, then rows.
+
+Alembic runs as a process of its own, as a deployment runs it: its ``env.py`` may call
+`asyncio.run`, reconfigures logging, and imports the application's settings from the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, MetaData
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from harness.errors import ConfigurationError, TargetImportError
+
+__all__ = ["Populate", "create_tables", "run_migrations", "write_rows"]
+
+Populate = Callable[..., Any]
+"""Writes the base line of rows; an async function gets an `AsyncSession`, another a `Session`."""
+
+_SHOWN_LINES = 4
+_UPGRADE = """
+import sys
+from alembic import command
+from alembic.config import Config
+command.upgrade(Config(sys.argv[1]), "head")
+"""
+
+
+def run_migrations(ini: Path, *, environment: Mapping[str, str], root: Path) -> None:
+    """Run ``alembic upgrade head``.
+
+    Args:
+        ini: The ``alembic.ini``.
+        environment: What the application reads its database URL from.
+        root: Working directory and import path, as for the application.
+
+    Raises:
+        ConfigurationError: If the file is missing or a migration fails.
+    """
+    if not ini.is_file():
+        raise ConfigurationError(f"there is no {ini}", where="alembic in [tool.harness]")
+    paths = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
+    ended = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", _UPGRADE, str(ini)],
+        cwd=root,
+        env={**os.environ, **environment, "PYTHONPATH": paths},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode:
+        raise ConfigurationError(
+            "alembic upgrade head failed:\n" + _last_lines(ended.stderr),
+            where=str(ini),
+            remedy="does env.py take its URL from a variable in [tool.harness.env]?",
+        )
+
+
+def create_tables(url: URL, metadata: MetaData) -> None:
+    """Run ``create_all``."""
+
+    async def create() -> None:
+        engine = create_async_engine(url, poolclass=NullPool)
+        async with engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+
+    run_apart(create())
+
+
+def metadata_of(found: object, *, target: str) -> MetaData:
+    """The metadata behind a configured target, which may be a declarative base.
+
+    Raises:
+        TargetImportError: If it is neither.
+    """
+    metadata = getattr(found, "metadata", found)
+    if not isinstance(metadata, MetaData):
+        raise TargetImportError(f"{target!r} is a {type(found).__name__}, not a MetaData or a Base")
+    return metadata
+
+
+def write_rows(url: URL, populate: Populate) -> None:
+    """Call the configured function with a session and commit."""
+
+    async def write() -> None:
+        engine = create_async_engine(url, poolclass=NullPool)
+        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+            if inspect.iscoroutinefunction(populate):
+                await populate(session)
+            else:
+                await session.run_sync(populate)
+
+    run_apart(write())
+
+
+def run_apart(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine on a loop of its own, whatever this thread's loop is doing."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(work)
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="harness set-up")
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join(text.strip().splitlines()[-_SHOWN_LINES:])

@@ -1,0 +1,62 @@
+"""Pool parameters from the database URL: ``postgresql+asyncpg://…/db?plugin=harness&…``.
+
+SQLAlchemy calls the plugin while the application makes its engine, so that a probe can try another
+pool size without a change of the application's code. What the URL says wins over what the
+application passes; an engine without such parameters in its URL is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import URL
+from sqlalchemy.engine import CreateEnginePlugin
+from sqlalchemy.pool import QueuePool
+
+__all__ = ["PoolOverride", "with_pool"]
+
+_PREFIX = "harness_"
+_PARAMETERS: Mapping[str, type[int | float]] = {
+    "pool_size": int,
+    "max_overflow": int,
+    "pool_timeout": float,
+}
+
+
+class PoolOverride(CreateEnginePlugin):
+    """Replaces ``pool_size``, ``max_overflow`` and ``pool_timeout`` of an engine being made."""
+
+    def __init__(self, url: URL, kwargs: dict[str, Any]) -> None:
+        """Take the parameters out of the URL into the engine's arguments."""
+        poolclass = kwargs.get("poolclass", QueuePool)
+        if not issubclass(poolclass, QueuePool):
+            return  # NullPool and its kind take no size
+        for name, convert in _PARAMETERS.items():
+            value = url.query.get(f"{_PREFIX}{name}")
+            if isinstance(value, str):
+                kwargs[name] = convert(value)
+
+    def update_url(self, url: URL) -> URL:
+        """The URL without our parameters: the driver would refuse them."""
+        return url.difference_update_query([f"{_PREFIX}{name}" for name in _PARAMETERS])
+
+
+def with_pool(
+    url: URL,
+    *,
+    pool_size: int | None = None,
+    max_overflow: int | None = None,
+    pool_timeout: float | None = None,
+) -> URL:
+    """A URL that makes any engine made from it use these pool parameters.
+
+    Args:
+        url: The database.
+        pool_size: Connections kept open.
+        max_overflow: Connections beyond these, closed when given back.
+        pool_timeout: Seconds that a caller waits for a connection.
+    """
+    given = {"pool_size": pool_size, "max_overflow": max_overflow, "pool_timeout": pool_timeout}
+    query = {f"{_PREFIX}{name}": str(value) for name, value in given.items() if value is not None}
+    return url.update_query_dict({"plugin": "harness", **query}) if query else url

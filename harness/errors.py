@@ -1,0 +1,160 @@
+"""Every error that the harness raises, in one tree, so that a door can catch all of them.
+
+A message says what happened, with numbers; where; and what to do next: in that order, under ten
+lines. The tree:
+
+    HarnessError
+    ├── MisuseError                  exit 2: the user can fix it in configuration or command
+    │   ├── ConfigurationError         an unknown key, a value of the wrong type
+    │   ├── TargetImportError          a "module:name" that cannot be imported
+    │   └── ApplicationStartError      the application's lifespan raised
+    ├── UnavailableError             exit 3: the environment lacks something
+    │   ├── NoPostgresError            nothing that was probed serves
+    │   ├── PortTakenError             somebody else listens where we should
+    │   ├── ServerStartError           a process was started and did not become ready
+    │   └── UnreachableTargetError     nothing answers at the given address
+    └── IsolationError               a test cannot be isolated as asked
+        ├── SandboxConflictError       transactions that one connection cannot represent
+        ├── EscapedConnectionError     a test connected to a database that is not its own
+        └── UnsupportedDriverError     a driver that the sandbox has no virtual connection for
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+__all__ = [
+    "ApplicationStartError",
+    "ConfigurationError",
+    "EscapedConnectionError",
+    "ExitCode",
+    "HarnessError",
+    "IsolationError",
+    "MisuseError",
+    "NoPostgresError",
+    "PortTakenError",
+    "SandboxConflictError",
+    "ServerStartError",
+    "TargetImportError",
+    "UnavailableError",
+    "UnreachableTargetError",
+    "UnsupportedDriverError",
+]
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the ``harness`` command and of its Locust scenarios."""
+
+    CLEAN = 0
+    FINDINGS = 1
+    """Findings, a regression or a failed verdict."""
+    MISUSE = 2
+    ENVIRONMENT = 3
+    """No PostgreSQL, port taken, target unreachable, inconclusive."""
+    INTERRUPTED = 130
+    """Ended by Ctrl-C, as shells report it: 128 + SIGINT."""
+
+
+class HarnessError(Exception):
+    """Base of all errors of the harness.
+
+    Args:
+        what: What happened, with numbers, in one sentence.
+        where: The place in the user's own code or configuration, if one is known.
+        remedy: What to do next; may have several lines.
+    """
+
+    slug: ClassVar[str] = "harness-error"
+    """Stable name of the error, to search the documentation for."""
+    exit_code: ClassVar[ExitCode] = ExitCode.FINDINGS
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.remedy = remedy
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        lines = [self.what, self.where, self.remedy]
+        return "\n".join(line for line in lines if line) + f"\n[{self.slug}]"
+
+
+class MisuseError(HarnessError):
+    """Something that the user can fix in the configuration or on the command line."""
+
+    slug = "misuse"
+    exit_code = ExitCode.MISUSE
+
+
+class ConfigurationError(MisuseError):
+    """An unknown key, or a value of the wrong type."""
+
+    slug = "configuration"
+
+
+class TargetImportError(MisuseError):
+    """A ``"module:name"`` of the configuration that cannot be imported."""
+
+    slug = "target-import"
+
+
+class ApplicationStartError(MisuseError):
+    """The application's own start-up code raised."""
+
+    slug = "application-start"
+
+
+class UnavailableError(HarnessError):
+    """The environment lacks something that the task needs."""
+
+    slug = "unavailable"
+    exit_code = ExitCode.ENVIRONMENT
+
+
+class NoPostgresError(UnavailableError):
+    """Nothing that was probed serves a PostgreSQL."""
+
+    slug = "no-postgres"
+
+
+class PortTakenError(UnavailableError):
+    """Somebody else listens where we should."""
+
+    slug = "port-taken"
+
+
+class ServerStartError(UnavailableError):
+    """A process was started and did not become ready."""
+
+    slug = "server-start"
+
+
+class UnreachableTargetError(UnavailableError):
+    """Nothing answers at the given address."""
+
+    slug = "unreachable-target"
+
+
+class IsolationError(HarnessError):
+    """A test cannot be isolated as asked."""
+
+    slug = "isolation"
+
+
+class SandboxConflictError(IsolationError):
+    """Transactions of one test that a single connection cannot represent."""
+
+    slug = "sandbox-conflict"
+
+
+class EscapedConnectionError(IsolationError):
+    """A test connected to a database that was not made for it."""
+
+    slug = "escaped-connection"
+
+
+class UnsupportedDriverError(IsolationError):
+    """A driver that the sandbox has no virtual connection for."""
+
+    slug = "unsupported-driver"

@@ -1,0 +1,1 @@
+"""Scenarios for any application, run by Locust by their path."""

@@ -1,0 +1,75 @@
+"""The probe: watches a running application from inside and tells what it counted.
+
+A pure ASGI application around yours, so it works as ``app.add_middleware(Probe)``, as
+``Probe(app)`` in front of any ASGI server, and under ``harness serve`` without a change of code.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+from contextlib import AbstractContextManager
+from http import HTTPStatus
+
+from harness.capture.meter import Meter
+from harness.capture.requests import ASGIApp, Receive, RequestTracker, Scope, Send
+
+__all__ = ["STATUS_PATH", "Probe"]
+
+STATUS_PATH = "/__harness__/status"
+
+
+class Probe:
+    """Counts requests, statements and checkouts, and answers `STATUS_PATH` with the counts.
+
+    The status answers to ``Authorization: Bearer <token>`` only, and is not there (404) for
+    everybody else. It never touches the database and never shows a bind value.
+
+    Args:
+        app: The application to watch.
+        token: Opens the status; default: the environment variable ``HARNESS_TOKEN``. Without a
+            token nobody can read the status.
+    """
+
+    def __init__(self, app: ASGIApp, *, token: str | None = None) -> None:
+        self._token = token or os.environ.get("HARNESS_TOKEN", "")
+        self._app = app
+        self._tracker = RequestTracker()
+        self._tracked = self._tracker.wrap(app)
+        self._meter = Meter(self._tracker)
+        self._counting: AbstractContextManager[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or the status."""
+        self._start()
+        if scope["type"] == "lifespan":
+            try:
+                await self._tracked(scope, receive, send)
+            finally:
+                self._stop()
+        elif scope["type"] == "http" and scope["path"] == STATUS_PATH and self._may_read(scope):
+            await _answer(json.dumps(self._meter.status()).encode(), send)
+        else:
+            await self._tracked(scope, receive, send)
+
+    def _start(self) -> None:
+        """Listen from the first event on: an application without a lifespan has no other."""
+        if self._counting is None:
+            self._counting = self._meter.listening()
+            self._counting.__enter__()
+
+    def _stop(self) -> None:
+        if self._counting is not None:
+            self._counting.__exit__(None, None, None)
+            self._counting = None
+
+    def _may_read(self, scope: Scope) -> bool:
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        return bool(self._token) and hmac.compare_digest(given, f"Bearer {self._token}".encode())
+
+
+async def _answer(body: bytes, send: Send) -> None:
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

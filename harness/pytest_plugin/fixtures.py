@@ -1,0 +1,222 @@
+"""The fixtures: each short name is an alias of a ``harness_`` fixture.
+
+The ``harness_`` fixtures depend on each other only, so a user's own ``app``, ``engine`` or
+``client`` changes nothing else. All are declared sync and do their asynchronous work on the loop of
+the test that uses them: they serve pytest-asyncio in any loop scope and anyio's plugin alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from harness.asgi.overrides import Overrides, overriding
+from harness.asgi.running import RunningApp
+from harness.capture import RequestTracker, SourceMap
+from harness.capture.requests import ASGIApp
+from harness.config import Project, load_project
+from harness.database.rollback import Sandbox
+from harness.database.search import find_server
+from harness.database.server import PostgresServer
+from harness.errors import HarnessError
+from harness.loops import Residents
+from harness.pytest_plugin.queries import Queries
+from harness.stage import Stage, staged
+
+STAGE_FIXTURE = "harness_stage"
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Our errors name place and remedy: a traceback through the harness would bury them."""
+    try:
+        yield
+    except HarnessError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def harness_project(pytestconfig: pytest.Config) -> Project:
+    """The configuration of the project that pytest runs in."""
+    with _explained():
+        return load_project(pytestconfig.rootpath)
+
+
+@pytest.fixture(scope="session")
+def harness_postgres(harness_project: Project) -> Iterator[PostgresServer]:
+    """A running PostgreSQL, from wherever the configuration says."""
+    with _explained():
+        server = find_server(harness_project.configuration.postgres)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def harness_residents() -> Iterator[Residents]:
+    """Lifespans and connections that live as long as their event loop."""
+    residents = Residents()
+    yield residents
+    residents.close()
+
+
+@pytest.fixture(scope="session")
+def harness_tracker() -> RequestTracker:
+    """Knows which request the application is working on."""
+    return RequestTracker()
+
+
+@pytest.fixture(scope="session")
+def harness_stage(harness_project: Project, harness_postgres: PostgresServer) -> Iterator[Stage]:
+    """The database of this test run, with tables and rows as configured."""
+    with staged(harness_project, harness_postgres) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="session")
+def harness_app(harness_stage: Stage) -> Any:  # noqa: ANN401 - any ASGI application
+    """The configured application, imported against the test database."""
+    with _explained():
+        app = harness_stage.load_app()
+        harness_stage.prepare()
+        return app
+
+
+@pytest.fixture(scope="session")
+def harness_sandbox(harness_stage: Stage, harness_residents: Residents) -> Iterator[Sandbox]:
+    """Rolls every test back, whatever the application commits."""
+    sandbox = Sandbox(harness_stage.url, harness_residents)
+    with sandbox.installed():
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def harness_running_app(
+    harness_app: ASGIApp,
+    harness_sandbox: Sandbox,
+    harness_residents: Residents,
+    harness_tracker: RequestTracker,
+) -> RunningApp:
+    """The application with its lifespan; what that writes is the base line of every test."""
+    return RunningApp(
+        harness_tracker.wrap(harness_app),
+        harness_residents,
+        around_lifespan=harness_sandbox.bypassed,
+    )
+
+
+@pytest.fixture(autouse=True)
+def harness_isolation(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Undo what the test does to the database; free for tests that have none."""
+    if STAGE_FIXTURE not in request.fixturenames:
+        yield
+        return
+    request.getfixturevalue("harness_app")  # tables and rows come before the first test's
+    sandbox: Sandbox = request.getfixturevalue("harness_sandbox")
+    with sandbox.one_test():
+        yield
+
+
+@pytest.fixture(scope="session")
+def harness_database_url(harness_stage: Stage) -> URL:
+    """URL of the test database, with the asyncpg driver."""
+    return harness_stage.url
+
+
+@pytest.fixture(scope="session")
+def harness_engine(harness_database_url: URL, harness_sandbox: Sandbox) -> Iterator[AsyncEngine]:  # noqa: ARG001 - after it
+    """An engine on the test database, inside the test's isolation like any other."""
+    engine = create_async_engine(harness_database_url)
+    yield engine
+    engine.sync_engine.dispose(close=False)
+
+
+@pytest.fixture
+def harness_db_session(
+    harness_engine: AsyncEngine,
+    harness_sandbox: Sandbox,
+    harness_isolation: None,  # noqa: ARG001 - rolled back by it
+) -> AsyncSession:
+    """A session in the same isolated world as the application's own."""
+    session = AsyncSession(harness_engine, expire_on_commit=False)
+    harness_sandbox.close_after_test(session.close)
+    return session
+
+
+@pytest.fixture
+def harness_client(
+    harness_running_app: RunningApp,
+    harness_isolation: None,  # noqa: ARG001 - rolled back by it
+) -> httpx.AsyncClient:
+    """An httpx client that calls the application in this process."""
+    transport = httpx.ASGITransport(app=harness_running_app)
+    return httpx.AsyncClient(transport=transport, base_url="http://test")
+
+
+@pytest.fixture
+def harness_overrides(harness_app: Any) -> Iterator[Overrides]:  # noqa: ANN401 - any application
+    """Puts dependency overrides in place until the end of the test."""
+    with overriding(harness_app) as override:
+        yield override
+
+
+@pytest.fixture
+def harness_queries(harness_project: Project, harness_tracker: RequestTracker) -> Queries:
+    """The statements of the test's body."""
+    source = SourceMap(harness_project.root, harness_project.configuration.app_packages)
+    return Queries(source, harness_tracker)
+
+
+@pytest.fixture(scope="session")
+def postgres(harness_postgres: PostgresServer) -> PostgresServer:
+    """A running PostgreSQL, from wherever the configuration says."""
+    return harness_postgres
+
+
+@pytest.fixture(scope="session")
+def app(harness_app: Any) -> Any:  # noqa: ANN401 - any ASGI application
+    """The configured application, imported against the test database."""
+    return harness_app
+
+
+@pytest.fixture(scope="session")
+def database_url(harness_database_url: URL) -> URL:
+    """URL of the test database, with the asyncpg driver."""
+    return harness_database_url
+
+
+@pytest.fixture(scope="session")
+def engine(harness_engine: AsyncEngine) -> AsyncEngine:
+    """An engine on the test database, inside the test's isolation."""
+    return harness_engine
+
+
+@pytest.fixture
+def db_session(harness_db_session: AsyncSession) -> AsyncSession:
+    """A session in the same isolated world as the application's own."""
+    return harness_db_session
+
+
+@pytest.fixture
+def client(harness_client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """An httpx client that calls the application in this process."""
+    return harness_client
+
+
+@pytest.fixture
+def overrides(harness_overrides: Overrides) -> Overrides:
+    """Puts dependency overrides in place until the end of the test."""
+    return harness_overrides
+
+
+@pytest.fixture
+def queries(harness_queries: Queries) -> Queries:
+    """The statements of the test's body, counted as they come."""
+    return harness_queries

@@ -1,0 +1,101 @@
+"""The hooks: count inside the test's body, and fail what is over its budget.
+
+A functional failure always wins: the budget is judged only where the body passed, and findings of a
+failed test are a section of its report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+import pytest
+
+from harness.checks.budget import over_budget
+from harness.findings import Finding, judge
+from harness.pytest_plugin.queries import Queries
+
+MARKER = "max_queries"
+FIXTURE = "harness_queries"
+
+_HELP = (
+    "max_queries(total=None, *, per_request=None): fail the test if its body, or any one "
+    "request, runs more SQL statements"
+)
+
+
+@pytest.hookimpl
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", _HELP)
+
+
+@pytest.hookimpl
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A test with a budget is counted, also where it does not ask for the fixture."""
+    marker = item.get_closest_marker(MARKER)
+    if marker is not None and isinstance(item, pytest.Function):
+        _budget(marker)
+        if FIXTURE not in item.fixturenames:
+            item.fixturenames.append(FIXTURE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Count what the body runs."""
+    queries = getattr(item, "funcargs", {}).get(FIXTURE)
+    if not isinstance(queries, Queries):
+        return (yield)
+    with queries.counting():
+        try:
+            result = yield
+        finally:
+            findings = queries.findings
+            if findings:
+                item.add_report_section("call", "queries", _described(findings))
+    _enforce(item, queries)
+    return result
+
+
+def _enforce(item: pytest.Item, queries: Queries) -> None:
+    marker = item.get_closest_marker(MARKER)
+    project = getattr(item, "funcargs", {}).get("harness_project")
+    findings: list[Finding] = []
+    if marker is not None:
+        total, per_request = _budget(marker)
+        findings = over_budget(
+            queries.recording, test=item.nodeid, total=total, per_request=per_request
+        )
+    if project is not None:
+        settings = project.configuration
+        judged = judge(queries.findings, settings.allow)
+        findings.extend(item for item in judged.open if item.kind in settings.fail_on)
+    if findings:
+        pytest.fail(_described(findings), pytrace=False)
+
+
+def _budget(marker: pytest.Mark) -> tuple[int | None, int | None]:
+    total = marker.args[0] if marker.args else marker.kwargs.get("total")
+    per_request = marker.kwargs.get("per_request")
+    unknown = set(marker.kwargs) - {"total", "per_request"}
+    numbers = [number for number in (total, per_request) if number is not None]
+    if unknown or len(marker.args) > 1 or not numbers or not all(_is_count(n) for n in numbers):
+        raise pytest.UsageError(f"@pytest.mark.{_HELP.partition(':')[0]}: got {marker}")
+    return total, per_request
+
+
+def _is_count(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 0
+
+
+def _described(findings: Sequence[Finding]) -> str:
+    return "\n\n".join(_lines(finding) for finding in findings)
+
+
+def _lines(finding: Finding) -> str:
+    lines = [f"{finding.kind}  {finding.label} @ {finding.anchor}", f"  {finding.title}"]
+    if finding.site is not None:
+        lines.append(f"  edit      {finding.site}  {finding.site.code}")
+    lines.append(f"  fix       {finding.fix}")
+    lines.extend(f"  {also.role}  {also.site}  {also.site.code}" for also in finding.related)
+    lines.extend(f"  {name}  {value}" for name, value in finding.evidence)
+    return "\n".join(lines)

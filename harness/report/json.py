@@ -1,0 +1,115 @@
+"""The report for machines: versioned JSON and the schema that documents it.
+
+Everything is sorted where the order carries no meaning, so that the reports of two runs can be
+compared by a text diff.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from importlib.resources import files
+
+from harness.findings import Allowance, Finding, Judgement, SourceLine
+from harness.report.content import ExhaustionStory, LoadStory, Report
+
+__all__ = ["SCHEMA_VERSION", "Json", "load_schema", "to_json"]
+
+Json = None | bool | int | float | str | Sequence["Json"] | dict[str, "Json"]
+"""A value as the `json` module reads and writes it."""
+
+SCHEMA_VERSION = 1
+"""Raised when a field changes its meaning or goes away; new fields do not raise it."""
+
+
+def to_json(report: Report) -> str:
+    """The report as JSON text; `load_schema` describes it.
+
+    A number that JSON cannot hold (an open upper bound of a histogram) becomes ``null``.
+    """
+    content: dict[str, Json] = {
+        "schema_version": SCHEMA_VERSION,
+        "harness_version": report.harness_version,
+        "application": report.application,
+        "database": report.database,
+        "started_at": report.started_at,
+        "seconds": report.seconds,
+        "versions": dict(report.versions),
+        "verdict": report.verdict,
+        "findings": _findings(report.judgement),
+        "endpoints": [asdict(row) for row in sorted(report.endpoints, key=lambda e: e.endpoint)],
+        "probes": [asdict(item) for item in report.probes],
+        "load": _load(report.load),
+        "exhaustion": _exhaustion(report.exhaustion),
+    }
+    return json.dumps(_finite(content), indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def load_schema() -> dict[str, Json]:
+    """The JSON Schema (2020-12) of what `to_json` writes."""
+    text = files("harness.report").joinpath("report.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Json] = json.loads(text)
+    return schema
+
+
+def _findings(judgement: Judgement) -> Json:
+    accepted = sorted(judgement.accepted, key=lambda pair: pair[0].identity)
+    return {
+        "open": [_finding(item) for item in sorted(judgement.open, key=lambda f: f.identity)],
+        "accepted": [_finding(item) | {"reason": allow.reason} for item, allow in accepted],
+        "unmatched_allowances": _allowances(judgement.unmatched),
+    }
+
+
+def _allowances(allowances: Iterable[Allowance]) -> list[Json]:
+    return [asdict(item) for item in sorted(allowances, key=lambda each: each.identity)]
+
+
+def _finding(finding: Finding) -> dict[str, Json]:
+    return {
+        "identity": finding.identity,
+        "kind": finding.kind,
+        "label": finding.label,
+        "anchor": finding.anchor,
+        "severity": finding.severity,
+        "title": finding.title,
+        "fix": finding.fix,
+        "site": _site(finding.site),
+        "related": [{"role": item.role, "site": _site(item.site)} for item in finding.related],
+        "evidence": [{"name": name, "value": value} for name, value in finding.evidence],
+    }
+
+
+def _site(site: SourceLine | None) -> Json:
+    return None if site is None else asdict(site)
+
+
+def _load(load: LoadStory | None) -> Json:
+    if load is None:
+        return None
+    return asdict(load) | {
+        "routes": [asdict(row) for row in sorted(load.routes, key=lambda row: row.route)],
+        "pools": [asdict(row) for row in sorted(load.pools, key=lambda row: row.name)],
+    }
+
+
+def _exhaustion(story: ExhaustionStory | None) -> Json:
+    if story is None:
+        return None
+    outcomes = sorted(
+        story.outcomes, key=lambda item: (item.offset_seconds, item.seconds, item.outcome)
+    )
+    return asdict(story) | {"outcomes": [asdict(item) for item in outcomes]}
+
+
+def _finite(value: Json) -> Json:
+    """The same value without infinities and NaN, which JSON does not know."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return value

@@ -1,0 +1,95 @@
+"""The verdict screen: a finished report for a terminal or for the log of a CI job.
+
+Findings first, since they are what someone has to act on; tables after; one line with the verdict
+at the end, where a log is read first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.report.columns import wrapped
+from harness.report.content import Report
+from harness.report.quantities import counted, duration
+from harness.report.text_findings import accepted_finding_lines, open_finding_lines
+from harness.report.text_tables import (
+    VERDICT_STYLES,
+    endpoint_lines,
+    exhaustion_lines,
+    heading,
+    load_lines,
+    probe_lines,
+)
+from harness.report.wording import headline, single_line
+
+__all__ = ["render_text"]
+
+
+def render_text(report: Report, console: Console) -> None:
+    """Print the report, as wide as the console says, coloured if the console is.
+
+    Lines are broken here and nowhere else: a path, an identity or TOML to paste is never cut, even
+    where it is longer than the console is wide.
+    """
+    width = console.width
+    sections = [
+        _opening(report, width),
+        _open_findings(report, width),
+        _accepted_findings(report, width),
+        endpoint_lines(report, width=width),
+        probe_lines(report, width=width),
+        load_lines(report.load, width=width),
+        exhaustion_lines(report.exhaustion, width=width),
+        _unmatched(report),
+    ]
+    for section in sections:
+        _print_block(console, section)
+    _print_block(console, _closing(report), is_last=True)
+
+
+def _print_block(console: Console, lines: Iterable[Text], *, is_last: bool = False) -> None:
+    block = list(lines)
+    for line in block:
+        console.print(line, soft_wrap=True)
+    if block and not is_last:
+        console.print()
+
+
+def _opening(report: Report, width: int) -> Iterator[Text]:
+    yield Text(f"harness {report.harness_version}  {report.application}", style="bold")
+    when = f"{report.database}; started {report.started_at}, took {duration(report.seconds)}"
+    yield from (Text(line, style="dim") for line in wrapped(when, width=width))
+
+
+def _open_findings(report: Report, width: int) -> Iterator[Text]:
+    found = report.judgement.open
+    if not found:
+        yield heading("no open findings")
+    for number, finding in enumerate(found):
+        yield Text() if number else heading(counted(len(found), "open finding"))
+        yield from open_finding_lines(finding, width=width)
+
+
+def _accepted_findings(report: Report, width: int) -> Iterator[Text]:
+    accepted = report.judgement.accepted
+    if accepted:
+        yield heading(counted(len(accepted), "accepted finding"))
+    for finding, allowance in accepted:
+        yield from accepted_finding_lines(finding, allowance, width=width)
+
+
+def _unmatched(report: Report) -> Iterator[Text]:
+    unmatched = report.judgement.unmatched
+    if unmatched:
+        title = f"{counted(len(unmatched), 'allowance')} matching no finding"
+        yield heading(title) + Text("  (fixed, or a typing error: remove or correct)", "dim")
+    for allowance in unmatched:
+        yield Text(f"  {single_line(allowance.identity)}")
+
+
+def _closing(report: Report) -> Iterator[Text]:
+    verdict = Text(report.verdict.upper(), style=VERDICT_STYLES[report.verdict])
+    yield Text.assemble(verdict, f": {headline(report)}")

@@ -1,0 +1,44 @@
+"""The application factory and its lifespan.
+
+A module of its own, and a factory rather than an instance, so that importing it does nothing:
+settings are read when the application is made, the database is opened when it starts.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+from target_app import faults, health, posts, users
+from target_app.database import open_database
+from target_app.errors import add_error_handlers
+from target_app.settings import Settings, get_settings
+from target_app.startup import check_database
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the application; `settings` default to those of the process.
+
+    Raises:
+        pydantic.ValidationError: No settings were given and the environment's are wrong.
+    """
+    settings = settings or get_settings()
+    app = FastAPI(title="target_app", lifespan=_lifespan(settings))
+    add_error_handlers(app)
+    app.include_router(health.router)
+    app.include_router(users.router)
+    app.include_router(posts.router)
+    if settings.faults:
+        app.include_router(faults.router)
+    return app
+
+
+def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_database(settings) as database:
+            await check_database(database.engine)
+            app.state.database = database
+            yield
+
+    return lifespan

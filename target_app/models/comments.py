@@ -1,0 +1,27 @@
+"""The `comments` table."""
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import ForeignKey, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from target_app.models.declarative import Base, CreatedAt, PrimaryKey
+
+if TYPE_CHECKING:
+    from target_app.models.posts import Post
+    from target_app.models.users import User
+
+
+class Comment(Base):
+    """What a user says below a post."""
+
+    __tablename__ = "comments"
+
+    id: Mapped[PrimaryKey]
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), index=True)
+    author_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[CreatedAt]
+
+    post: Mapped["Post"] = relationship(back_populates="comments")
+    author: Mapped["User"] = relationship()
