@@ -28,7 +28,7 @@ test: $(STAMP) ## Run the test suite on an embedded PostgreSQL
 	@rm -f .coverage .coverage.*
 	@$(PY) -m coverage run -m pytest
 	@$(PY) -m coverage combine -q
-	@$(PY) -m coverage report --fail-under=85 --format=total > /dev/null
+	@printf 'Lines covered, in %%: '; $(PY) -m coverage report --fail-under=85 --format=total
 
 lint: $(STAMP) ## ruff: rules and format
 	@$(VENV)/bin/ruff check .

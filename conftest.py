@@ -1,3 +1,3 @@
-"""This repository's own fixtures: the worked examples of how a project wires the harness."""
+"""This repository's own wiring of the harness, and pytest's fixture for testing plugins."""
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["fixtures.people", "fixtures.served", "pytester"]

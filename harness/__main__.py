@@ -6,7 +6,7 @@ import signal
 import sys
 from types import FrameType
 
-from harness.errors import ExitCode, HarnessError
+from harness.errors import ExitCode, HarnessError, MissingExtraError
 
 __all__ = ["main"]
 
@@ -19,21 +19,32 @@ def main() -> int:
     """
     signal.signal(signal.SIGTERM, _interrupted)
     try:
-        from harness.cli import command  # noqa: PLC0415 - needs an extra; see below
-    except ImportError as error:
-        return _failed(
-            f"the harness command needs {error.name!r}: "
-            "pip install 'fastapi-sqlalchemy-harness[all]'",
-            ExitCode.ENVIRONMENT,
-        )
-    try:
-        result = command(standalone_mode=False)
+        return _run()
     except HarnessError as error:
         return _failed(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _failed("interrupted", ExitCode.INTERRUPTED)
+        return _failed("interrupted; everything that was started is stopped", ExitCode.INTERRUPTED)
     except BrokenPipeError:
         return ExitCode.CLEAN  # whoever read the output has seen enough
+
+
+def _run() -> int:
+    try:
+        import click  # noqa: PLC0415 - needs an extra, and time: Ctrl-C must not show a traceback
+
+        from harness.cli import command  # noqa: PLC0415 - as above
+    except ImportError as error:
+        raise MissingExtraError(
+            f"the harness command needs {error.name!r}, which is not installed",
+            remedy="pip install 'fastapi-sqlalchemy-harness[all]'",
+        ) from error
+    try:
+        result = command(prog_name="harness", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.MISUSE
+    except click.Abort as error:
+        raise KeyboardInterrupt from error
     return result if isinstance(result, int) else ExitCode.CLEAN
 
 

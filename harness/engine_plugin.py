@@ -12,30 +12,33 @@ from typing import Any
 
 from sqlalchemy import URL
 from sqlalchemy.engine import CreateEnginePlugin
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import Pool, QueuePool
 
 __all__ = ["PoolOverride", "with_pool"]
 
 _PREFIX = "harness_"
-_PARAMETERS: Mapping[str, type[int | float]] = {
-    "pool_size": int,
-    "max_overflow": int,
-    "pool_timeout": float,
+_PARAMETERS: Mapping[str, tuple[str, type[int | float]]] = {
+    "pool_size": ("pool_size", int),
+    "max_overflow": ("max_overflow", int),
+    "pool_timeout": ("timeout", float),  # as the pool itself calls it
 }
 
 
 class PoolOverride(CreateEnginePlugin):
     """Replaces ``pool_size``, ``max_overflow`` and ``pool_timeout`` of an engine being made."""
 
-    def __init__(self, url: URL, kwargs: dict[str, Any]) -> None:
-        """Take the parameters out of the URL into the engine's arguments."""
-        poolclass = kwargs.get("poolclass", QueuePool)
-        if not issubclass(poolclass, QueuePool):
-            return  # NullPool and its kind take no size
-        for name, convert in _PARAMETERS.items():
+    def __init__(self, url: URL, kwargs: dict[str, Any]) -> None:  # noqa: ARG002 - the plugin protocol
+        """Read the parameters before `update_url` takes them out."""
+        self._given: dict[str, int | float] = {}
+        for name, (argument, convert) in _PARAMETERS.items():
             value = url.query.get(f"{_PREFIX}{name}")
             if isinstance(value, str):
-                kwargs[name] = convert(value)
+                self._given[argument] = convert(value)
+
+    def handle_pool_kwargs(self, pool_cls: type[Pool], pool_args: dict[str, Any]) -> None:
+        """Replace the pool's arguments; NullPool and its kind take none of them."""
+        if issubclass(pool_cls, QueuePool):
+            pool_args.update(self._given)
 
     def update_url(self, url: URL) -> URL:
         """The URL without our parameters: the driver would refuse them."""

@@ -10,6 +10,7 @@ lines. The tree:
     │   └── ApplicationStartError      the application's lifespan raised
     ├── UnavailableError             exit 3: the environment lacks something
     │   ├── NoPostgresError            nothing that was probed serves
+    │   ├── MissingExtraError          an optional dependency is not installed
     │   ├── PortTakenError             somebody else listens where we should
     │   ├── ServerStartError           a process was started and did not become ready
     │   └── UnreachableTargetError     nothing answers at the given address
@@ -31,6 +32,7 @@ __all__ = [
     "ExitCode",
     "HarnessError",
     "IsolationError",
+    "MissingExtraError",
     "MisuseError",
     "NoPostgresError",
     "PortTakenError",
@@ -47,9 +49,11 @@ class ExitCode(IntEnum):
     """Exit codes of the ``harness`` command and of its Locust scenarios."""
 
     CLEAN = 0
+    """Nothing was found that is not allowed."""
     FINDINGS = 1
     """Findings, a regression or a failed verdict."""
     MISUSE = 2
+    """An option, a setting or a target that the user can correct."""
     ENVIRONMENT = 3
     """No PostgreSQL, port taken, target unreachable, inconclusive."""
     INTERRUPTED = 130
@@ -116,6 +120,12 @@ class NoPostgresError(UnavailableError):
     """Nothing that was probed serves a PostgreSQL."""
 
     slug = "no-postgres"
+
+
+class MissingExtraError(UnavailableError):
+    """An optional dependency is not installed."""
+
+    slug = "missing-extra"
 
 
 class PortTakenError(UnavailableError):

@@ -8,6 +8,7 @@ closes a loop; a resident takes that cancellation as the signal to leave its con
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -28,7 +29,10 @@ class _Resident:
     task: asyncio.Task[None] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.task = asyncio.get_running_loop().create_task(self._live(), name="harness resident")
+        # In a context of its own: it belongs to no request, whoever asked for it first.
+        self.task = asyncio.get_running_loop().create_task(
+            self._live(), name="harness resident", context=contextvars.Context()
+        )
 
     async def enter(self, context: AbstractAsyncContextManager[T]) -> T:
         entered: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -43,9 +47,14 @@ class _Resident:
                 except asyncio.CancelledError:
                     return  # the loop is about to close: leave all contexts
                 try:
-                    entered.set_result(await stack.enter_async_context(context))
+                    async with AsyncExitStack() as inner:
+                        value = await inner.enter_async_context(context)
+                        if not entered.cancelled():  # else whoever asked is gone: left at once
+                            stack.push_async_exit(inner.pop_all())
+                            entered.set_result(value)
                 except Exception as error:  # noqa: BLE001 - handed to whoever asked
-                    entered.set_exception(error)
+                    if not entered.done():
+                        entered.set_exception(error)
 
 
 @dataclass(slots=True, eq=False)

@@ -48,7 +48,7 @@ class Probe:
                 await self._tracked(scope, receive, send)
             finally:
                 self._stop()
-        elif scope["type"] == "http" and scope["path"] == STATUS_PATH and self._may_read(scope):
+        elif _asks_for_status(scope) and self._may_read(scope):
             await _answer(json.dumps(self._meter.status()).encode(), send)
         else:
             await self._tracked(scope, receive, send)
@@ -67,6 +67,14 @@ class Probe:
     def _may_read(self, scope: Scope) -> bool:
         given = dict(scope["headers"]).get(b"authorization", b"")
         return bool(self._token) and hmac.compare_digest(given, f"Bearer {self._token}".encode())
+
+
+def _asks_for_status(scope: Scope) -> bool:
+    # A server that is told a root_path puts it in front of every path.
+    if scope["type"] != "http":
+        return False
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")) == STATUS_PATH
 
 
 async def _answer(body: bytes, send: Send) -> None:

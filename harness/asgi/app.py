@@ -20,11 +20,15 @@ from sqlalchemy import URL
 from harness.errors import ConfigurationError, TargetImportError
 
 __all__ = [
+    "applications",
     "environment_for",
     "import_target",
     "load_app",
     "require_dependency",
 ]
+
+
+_HARNESS = Path(__file__).resolve().parents[1]
 
 
 def environment_for(template: Mapping[str, str], url: URL) -> dict[str, str]:
@@ -140,29 +144,38 @@ def require_dependency(app: object, dependency: Callable[..., Any], *, what: str
     if dependency in used:
         return
     wanted = getattr(dependency, "__name__", str(dependency))
-    names = {getattr(call, "__name__", str(call)): call for call in used}
+    names = {getattr(call, "__name__", str(call)): _target_of(call) for call in used}
     near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.4)
     raise ConfigurationError(
         f"no route of the application depends on {wanted!r}",
         where=what,
-        remedy=f"did you mean '{names[near[0]].__module__}:{near[0]}'?" if near else "",
+        remedy=f"did you mean {names[near[0]]!r}?"
+        if near
+        else f"used: {', '.join(names.values())}",
     )
 
 
+def _target_of(call: Callable[..., Any]) -> str:
+    return f"{call.__module__}:{getattr(call, '__qualname__', call)}"
+
+
 def _dependencies(app: object) -> Iterator[Callable[..., Any]]:
-    for route in _routes(app):
-        dependant = getattr(route, "dependant", None)
-        if dependant is not None:
-            yield from _calls(dependant)
+    for part in applications(app):
+        for route in getattr(part, "routes", None) or ():
+            dependant = getattr(route, "dependant", None)
+            if dependant is not None:
+                yield from _calls(dependant)
 
 
-def _routes(app: object) -> Iterator[object]:
-    """All routes, through mounts and included routers."""
-    for route in getattr(app, "routes", ()) or ():
-        yield route
+def applications(app: Any) -> Iterator[Any]:  # noqa: ANN401 - any ASGI application
+    """An application, under the middleware around it, and whatever is mounted on it or included."""
+    while not hasattr(app, "routes") and hasattr(app, "app"):
+        app = app.app
+    yield app
+    for route in getattr(app, "routes", None) or ():
         inner = getattr(route, "original_router", None) or getattr(route, "app", None)
-        if inner is not None and getattr(inner, "routes", None):
-            yield from _routes(inner)
+        if inner is not None:
+            yield from applications(inner)
 
 
 def _calls(dependant: Any) -> Iterator[Callable[..., Any]]:  # noqa: ANN401 - FastAPI's Dependant
@@ -195,7 +208,8 @@ def _raised_at(error: BaseException, root: Path) -> str:
     trace = error.__traceback__
     while trace is not None:
         file = Path(trace.tb_frame.f_code.co_filename)
-        if file.is_relative_to(root) and "site-packages" not in file.parts:
+        is_ours = file.is_relative_to(_HARNESS) or "site-packages" in file.parts
+        if file.is_relative_to(root) and not is_ours:
             place = f"at {file.relative_to(root)}:{trace.tb_lineno}"
         trace = trace.tb_next
     return place

@@ -41,8 +41,7 @@ async def lifespan(app: ASGIApp) -> AsyncIterator[dict[str, Any]]:
         raise ApplicationStartError(
             f"the application's lifespan did not start within {_START_SECONDS:.0f} s"
         ) from error
-    if task.done():
-        _explain(task, started)
+    _require_start(task, started)
     try:
         yield state
     finally:
@@ -84,15 +83,23 @@ async def _speak(
     await app(scope, receive, send)
 
 
-def _explain(task: asyncio.Task[None], started: asyncio.Future[None]) -> None:
-    """The lifespan ended before anybody asked it to."""
-    error = None if task.cancelled() else task.exception()
-    if started.done() and started.exception() is None:
-        return  # it returned early, which the protocol allows
-    if error is not None and started.done():
-        started.exception()
+def _require_start(task: asyncio.Task[None], started: asyncio.Future[None]) -> None:
+    """Raise if start-up failed.
+
+    An application without lifespan support raises, or returns, before it said anything: the
+    protocol's way to say so.
+    """
+    if not started.done():
+        if task.done() and not task.cancelled():
+            task.exception()  # seen
+        return
+    failure = started.exception()
+    if failure is None:
+        return
+    error = task.exception() if task.done() and not task.cancelled() else None
+    if error is not None:
         raise _failure(f"{type(error).__name__}: {error}") from error
-    # An application without lifespan support raises at once: the protocol's way to say so.
+    raise failure
 
 
 def _failure(text: str) -> ApplicationStartError:

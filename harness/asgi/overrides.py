@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from harness.asgi.app import require_dependency
+from harness.asgi.app import applications, require_dependency
 
 __all__ = ["Overrides", "overriding"]
 
@@ -17,19 +17,24 @@ Overrides = Callable[[Mapping[Callable[..., Any], Callable[..., Any]]], None]
 def overriding(app: Any) -> Iterator[Overrides]:  # noqa: ANN401 - any application with overrides
     """Put overrides in place inside the block; afterwards the application has those it had.
 
+    A mounted application looks into its own overrides only, so each gets all of them.
+
     Yields:
         A function that takes a mapping of dependency to replacement. It raises
         `ConfigurationError` for a dependency that no route has, with the nearest name.
     """
-    before = dict(app.dependency_overrides)
+    owners = [part for part in applications(app) if hasattr(part, "dependency_overrides")]
+    before = [dict(owner.dependency_overrides) for owner in owners]
 
     def override(replacements: Mapping[Callable[..., Any], Callable[..., Any]]) -> None:
         for dependency in replacements:
             require_dependency(app, dependency, what="overrides")
-        app.dependency_overrides.update(replacements)
+        for owner in owners:
+            owner.dependency_overrides.update(replacements)
 
     try:
         yield override
     finally:
-        app.dependency_overrides.clear()
-        app.dependency_overrides.update(before)
+        for owner, overrides in zip(owners, before, strict=True):
+            owner.dependency_overrides.clear()
+            owner.dependency_overrides.update(overrides)

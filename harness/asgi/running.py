@@ -33,7 +33,10 @@ class RunningApp:
     app: ASGIApp
     residents: Residents
     around_lifespan: Callable[[], AbstractContextManager[None]] = nullcontext
-    _states: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[dict[str, Any]]] = field(
+    _states: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Any]] = field(
+        default_factory=WeakKeyDictionary
+    )
+    _starting: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(
         default_factory=WeakKeyDictionary
     )
 
@@ -45,16 +48,10 @@ class RunningApp:
 
     async def _state(self) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
-        starting = self._states.get(loop)
-        if starting is None:
-            starting = self._states[loop] = loop.create_future()
-            try:
-                starting.set_result(await self.residents.enter(self._living()))
-            except BaseException as error:
-                del self._states[loop]
-                starting.cancel()  # requests that came meanwhile must not wait for ever
-                raise error from None
-        return await asyncio.shield(starting)
+        async with self._starting.setdefault(loop, asyncio.Lock()):
+            if loop not in self._states:
+                self._states[loop] = await self.residents.enter(self._living())
+            return self._states[loop]
 
     @asynccontextmanager
     async def _living(self) -> AsyncIterator[dict[str, Any]]:

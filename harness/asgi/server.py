@@ -16,7 +16,7 @@ import uvicorn
 from harness.capture.requests import ASGIApp, Message, Receive, Scope, Send
 from harness.errors import ApplicationStartError, PortTakenError
 
-__all__ = ["bound_socket", "serve"]
+__all__ = ["bound_socket", "serve_on"]
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
@@ -40,7 +40,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -> None:
+def serve_on(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -> None:
     """Serve until the process is told to stop.
 
     Args:

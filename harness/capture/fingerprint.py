@@ -16,26 +16,40 @@ from hashlib import blake2b
 
 __all__ = ["Fingerprint", "fingerprint"]
 
-_STRING = re.compile(r"'(?:[^']|'')*'")
-_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
+# One pass: a comment may hold a quote, and a string or a quoted name what looks like a comment.
+_LEXEME = re.compile(
+    r"""
+    (?P<comment> /\*.*?\*/ | --[^\n]* )
+    | (?P<name> "[^"]*" )
+    | (?P<string> \b[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*'
+        | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 _PLACEHOLDER = re.compile(
     r"""
-    \$\d+ | %\(\w+\)s | %s | (?<![:\w]):\w+ | \? | __\[POSTCOMPILE_\w+\]
+    \$\d+ | %\(\w+\)s | %s | (?<![:\w]):\w+ | \? | __\[POSTCOMPILE_[^]]+\]
     """,
     re.VERBOSE,
 )
 _PLACEHOLDER_CAST = re.compile(
     r"""
-    \?:: (?: TIME(?:STAMP)?\ WITH(?:OUT)?\ TIME\ ZONE | DOUBLE\ PRECISION
-        | (?:CHARACTER|BIT)\ VARYING | [\w.]+ )
-    (?:\(\d+(?:,\s*\d+)?\))? (?:\[\])?
+    \?:: (?: TIME(?:STAMP)?(?:\(\d+\))?\ WITH(?:OUT)?\ TIME\ ZONE | DOUBLE\ PRECISION
+        | (?:CHARACTER|BIT)\ VARYING | (?:\w+|"[^"]+")(?:\.(?:\w+|"[^"]+"))* )
+    (?:\(\d+(?:,\s*\d+)?\))? (?:\[\])*
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_NUMBER = re.compile(r"(?<![\w.$\"])-?\d+(?:\.\d+)?(?![\w\"])")
+_NUMBER = re.compile(r"(?<![\w.$\"])-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w\"])")
 _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)*\s*\)")
 _LISTS = re.compile(r"\(\?\)(?:\s*,\s*\(\?\))+")
-_ALIAS = re.compile(r"((?:\"[^\"]+\"|\w+)\.(?:\"[^\"]+\"|\w+)) AS \w+")
+_ALIAS = re.compile(
+    r"""
+    (?P<cast> CAST\([^()]*\ AS\  )
+    | (?P<column> (?:\w+|"[^"]+")\.(?:\w+|"[^"]+") )\ AS\ (?:\w+|"[^"]+")
+    """,
+    re.VERBOSE,
+)
 _SPACE = re.compile(r"\s+")
 
 
@@ -57,14 +71,20 @@ def fingerprint(sql: str, *, is_compiled: bool) -> Fingerprint:
         sql: The compiled string, or the text that went to the driver.
         is_compiled: Whether SQLAlchemy rendered it; its literals are then part of the shape.
     """
-    text = _COMMENT.sub(" ", sql)
-    if not is_compiled:
-        text = _STRING.sub("?", text)
-    text = _PLACEHOLDER.sub("?", text)
+    text = _LEXEME.sub(_compiled_lexeme if is_compiled else _raw_lexeme, sql)
+    text = _PLACEHOLDER.sub("?", text).replace("%%", "%")  # doubled in the format style
     text = _PLACEHOLDER_CAST.sub("?", text)
     if not is_compiled:
         text = _NUMBER.sub("?", text)
-    text = _ALIAS.sub(r"\1", text)
+    text = _ALIAS.sub(lambda found: found["cast"] or found["column"], text)
     text = _LISTS.sub("(?)", _LIST.sub("(?)", text))
     text = _SPACE.sub(" ", text).strip()
     return Fingerprint(id=blake2b(text.encode(), digest_size=6).hexdigest(), text=text)
+
+
+def _compiled_lexeme(found: re.Match[str]) -> str:
+    return " " if found["comment"] else found[0]
+
+
+def _raw_lexeme(found: re.Match[str]) -> str:
+    return "?" if found["string"] else _compiled_lexeme(found)

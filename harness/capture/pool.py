@@ -42,8 +42,16 @@ class PoolState:
     creations: int = 0
     checked_out: int = 0
     peak_checked_out: int = 0
-    waiting: int = 0
+    asking: int = 0
+    """Callers who have no connection yet, whether or not they must wait."""
     peak_waiting: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Callers whom nobody serves before a connection comes back: those beyond the capacity."""
+        if self.size is None or self.max_overflow is None or self.max_overflow < 0:
+            return 0
+        return max(self.asking + self.checked_out - self.size - self.max_overflow, 0)
 
 
 class PoolObserver(Protocol):
@@ -58,12 +66,14 @@ class PoolObserver(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Asking:
-    """A caller inside `Pool.connect`."""
+    """A caller inside `Pool.connect`, as one listener sees it."""
 
+    listener: PoolListener
     pool: PoolState
     started_seconds: float
     create_started_seconds: float = 0.0
     create_seconds: float = 0.0
+    is_served: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -77,7 +87,7 @@ class _Held:
 
 _Connect = Callable[[Pool], PoolProxiedConnection]
 
-_asking: ContextVar[_Asking | None] = ContextVar("asking", default=None)
+_asking: ContextVar[tuple[_Asking, ...]] = ContextVar("asking", default=())
 
 
 @dataclass(slots=True, eq=False)
@@ -108,9 +118,9 @@ class PoolListener:
 
     def _connect(self, pool: Pool, connect: _Connect) -> PoolProxiedConnection:
         state = self._state(pool)
-        asking = _Asking(state, perf_counter())
-        token = _asking.set(asking)
-        state.waiting += 1
+        asking = _Asking(self, state, perf_counter())
+        token = _asking.set((asking, *_asking.get()))
+        state.asking += 1
         state.peak_waiting = max(state.peak_waiting, state.waiting)
         try:
             return connect(pool)
@@ -119,8 +129,13 @@ class PoolListener:
             self.observer.on_pool_timeout(state, perf_counter() - asking.started_seconds)
             raise
         finally:
-            state.waiting -= 1
+            if not asking.is_served:
+                state.asking -= 1
             _asking.reset(token)
+
+    def _mine(self) -> _Asking | None:
+        """The innermost caller: several listeners may be at work, and a connect inside another."""
+        return next((asking for asking in _asking.get() if asking.listener is self), None)
 
     def _state(self, pool: Pool) -> PoolState:
         state = self._states.get(pool)
@@ -136,12 +151,12 @@ class PoolListener:
         return state
 
     def _creating(self, *_: object) -> None:
-        asking = _asking.get()
+        asking = self._mine()
         if asking is not None:
             asking.create_started_seconds = perf_counter()
 
     def _created(self, *_: object) -> None:
-        asking = _asking.get()
+        asking = self._mine()
         if asking is not None and asking.create_started_seconds:
             asking.pool.creations += 1
             asking.create_seconds += perf_counter() - asking.create_started_seconds
@@ -152,9 +167,11 @@ class PoolListener:
         entry: ConnectionPoolEntry,
         proxy: object,  # noqa: ARG002 - the event's signature
     ) -> None:
-        asking = _asking.get()
-        if asking is None:
-            return
+        asking = self._mine()
+        if asking is None or asking.is_served:
+            return  # a listener of the application refused the connection: it is made anew
+        asking.is_served = True
+        asking.pool.asking -= 1
         now = perf_counter()
         request = current_request.get()
         state = asking.pool

@@ -63,8 +63,10 @@ class ActiveRequest:
         template = _template(self.scope)
         if template is None:
             return "(no route)"
-        # A mount extends `root_path` of its child's scope: what came before it is deployment.
-        prefix = self.scope.get("root_path", "").removeprefix(self.scope.get("app_root_path", ""))
+        # A mount extends `root_path` and keeps what it was before, which is deployment, as
+        # `app_root_path`; without a mount, all of `root_path` is deployment.
+        root_path = self.scope.get("root_path", "")
+        prefix = root_path.removeprefix(self.scope.get("app_root_path", root_path))
         return f"{prefix}{template}"
 
 
@@ -116,10 +118,17 @@ class _TrackedApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            in_lifespan.set(True)  # its task is the lifespan's own
-        if scope["type"] != "http":
+            token = in_lifespan.set(True)
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                in_lifespan.reset(token)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        else:
             await self.app(scope, receive, send)
-            return
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = self.tracker.begin(scope)
 
         async def send_and_note(message: Message) -> None:

@@ -28,11 +28,18 @@ from harness.findings import SourceLine
 __all__ = ["CallStack", "SourceMap"]
 
 _HARNESS = f"{Path(__file__).resolve().parents[1]}/"
+_MOST_LINES = 12
 _REQUEST_WRAPPER = f"{_HARNESS}capture/requests.py"
 # Comprehensions have frames of their own before Python 3.12 and none since: names must not differ.
 _ANONYMOUS = re.compile(r"(?:\.<locals>)?\.<(?:listcomp|dictcomp|setcomp|genexpr|lambda)>")
+_FRAMEWORK = (
+    "/fastapi/routing.py",
+    "/fastapi/dependencies/utils.py",
+    "/fastapi/telemetry/_api.py",
+)
 _BOUNDARIES = {
     "run_endpoint_function": Phase.HANDLER,
+    "_run_sync_endpoint": Phase.HANDLER,  # of newer FastAPI, in the worker thread
     "serialize_response": Phase.SERIALISATION,
     "solve_dependencies": Phase.DEPENDENCY,
     "__call__": Phase.UNKNOWN,  # our own wrapper: what lies outside is the client
@@ -65,9 +72,11 @@ def _library_folders() -> tuple[str, ...]:
 
 def _package_folder(package: str) -> str | None:
     spec = find_spec(package)
-    if spec is None or not spec.origin:
+    if spec is None:
         return None
-    return f"{Path(spec.origin).resolve().parent}/"
+    if spec.submodule_search_locations is None:
+        return str(Path(spec.origin).resolve()) if spec.origin else None  # a single module
+    return f"{Path(next(iter(spec.submodule_search_locations))).resolve()}/"
 
 
 @dataclass(slots=True)
@@ -113,7 +122,7 @@ class SourceMap:
                 path=self._shown(code.co_filename),
                 line=number,
                 function=_ANONYMOUS.sub("", code.co_qualname),
-                code=linecache.getline(code.co_filename, number).strip(),
+                code=_statement(code, number),
             )
             self._lines[code, number] = known
         return known
@@ -134,7 +143,7 @@ class SourceMap:
         if filename.startswith("<"):
             return _Owner.LIBRARY
         path = str(Path(filename).resolve())
-        if path.endswith(("/fastapi/routing.py", "/fastapi/dependencies/utils.py")):
+        if path.endswith(_FRAMEWORK):
             return _Owner.FRAMEWORK
         if path == _REQUEST_WRAPPER:
             return _Owner.FRAMEWORK
@@ -143,6 +152,15 @@ class SourceMap:
         if path.startswith((_HARNESS, *self._libraries)) or "/site-packages/" in path:
             return _Owner.LIBRARY
         return _Owner.USER if Path(path).is_relative_to(self.root) else _Owner.LIBRARY
+
+
+def _statement(code: CodeType, number: int) -> str:
+    """The text of what starts on a line, joined into one where it spans several."""
+    ends = [end for start, end, _, _ in code.co_positions() if start == number and end]
+    last = min(max(ends, default=number), number + _MOST_LINES)
+    lines = (linecache.getline(code.co_filename, line) for line in range(number, last + 1))
+    text = " ".join(line.strip() for line in lines)
+    return text.replace("( ", "(").replace(" )", ")").replace(" .", ".").replace(",)", ")")
 
 
 def _frames_outwards() -> Iterator[FrameType]:

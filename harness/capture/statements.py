@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
 from sqlalchemy.engine.interfaces import ExecutionContext
+from sqlalchemy.exc import MissingGreenlet
 
 from harness.capture.fingerprint import fingerprint
 from harness.capture.orm import origin_of
@@ -30,6 +31,7 @@ __all__ = ["StatementListener", "StatementObserver"]
 _TRANSACTION_CONTROL = re.compile(
     r"\s*(?:SAVEPOINT|RELEASE|ROLLBACK|BEGIN|COMMIT|SET\s+TRANSACTION)\b", re.IGNORECASE
 )
+_REMEMBERED = "_harness_executions"
 _NO_STACK = CallStack(site=None, key=0, phase=Phase.UNKNOWN)
 
 
@@ -92,10 +94,10 @@ class StatementListener:
         context: ExecutionContext | None,
         executemany: bool,  # noqa: ARG002, FBT001 - the event's signature
     ) -> None:
-        running: _Execution | None = getattr(context, "_harness_execution", None)
+        running = _executions(context).get(self)
         if running is None:
             running = _Execution(next(self._numbers), 0, perf_counter())
-            _remember(context, running)
+            _executions(context)[self] = running
         else:
             running.batch += 1
             running.started_seconds = perf_counter()
@@ -114,7 +116,9 @@ class StatementListener:
     def _failed(self, error: ExceptionContext) -> None:
         context = error.execution_context
         if context is None or error.statement is None or error.connection is None:
-            return  # failed before a cursor ran, e.g. MissingGreenlet: no SQL was sent
+            return  # failed before a cursor ran
+        if isinstance(error.original_exception, MissingGreenlet):
+            return  # no SQL was sent: whether a cursor event came first depends on the driver
         self._report(
             error.connection, error.statement, error.parameters, context, rows=-1, has_failed=True
         )
@@ -133,7 +137,7 @@ class StatementListener:
         if _TRANSACTION_CONTROL.match(statement):
             self.observer.on_transaction_control()
             return
-        running: _Execution | None = getattr(context, "_harness_execution", None)
+        running = _executions(context).get(self)
         if running is None:
             running = _Execution(next(self._numbers), 0, ended)
         compiled = str(getattr(getattr(context, "compiled", None), "string", ""))
@@ -178,9 +182,15 @@ def _phase(request: ActiveRequest | None, stack: CallStack) -> Phase:
     return stack.phase
 
 
-def _remember(context: ExecutionContext | None, running: _Execution) -> None:
-    if context is not None:
-        context._harness_execution = running  # type: ignore[attr-defined] # noqa: SLF001 - our own attribute
+def _executions(context: ExecutionContext | None) -> dict[StatementListener, _Execution]:
+    """What each listener remembers of a statement: several may be at work at once."""
+    if context is None:
+        return {}
+    known: dict[StatementListener, _Execution] | None = getattr(context, _REMEMBERED, None)
+    if known is None:
+        known = {}
+        setattr(context, _REMEMBERED, known)
+    return known
 
 
 def _row_count(cursor: Any) -> int:  # noqa: ANN401 - a DBAPI cursor

@@ -1,9 +1,10 @@
 """One query for the parents, then one more for each of them.
 
 Lazy loads of a relationship are exact: SQLAlchemy says which one and for which parent, so two
-distinct parents suffice. Equal shapes with different values, run from the same stack of user code,
-are the same fault written by hand (a `get` in a loop); there a loop cannot be told from coincidence
-below three runs. Judged per request: six calls of a clean endpoint are no N+1.
+distinct parents suffice where one stack of user code loaded both; two lines that look at one object
+each do not grow with the data. Equal shapes with different values, run from the same stack, are the
+same fault written by hand (a `get` in a loop); there a loop cannot be told from coincidence below
+three runs. Judged per request: six calls of a clean endpoint are no N+1.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _WHILE = {
 
 
 def n_plus_one(recording: Recording) -> list[Finding]:
-    """Find N+1 in each request, and lazy loads outside of requests, worst first."""
+    """Find N+1 in each request, and lazy loads outside of requests, by identity."""
     requests = {request.number: request for request in recording.requests}
     found: dict[str, Finding] = {}
     for number, trips in _by_request(recording):
@@ -50,8 +51,8 @@ def _by_request(recording: Recording) -> Iterator[tuple[int | None, list[RoundTr
 
 
 def _lazy_loads(trips: Sequence[RoundTrip], request: RequestRecord | None) -> Iterator[Finding]:
-    for relationship, loads in _grouped(
-        (trip.relationship, trip) for trip in trips if trip.cause is Cause.LAZY
+    for (relationship, _), loads in _grouped(
+        ((trip.relationship, trip.stack_key), trip) for trip in trips if trip.cause is Cause.LAZY
     ):
         parents = {load.parent_key for load in loads}
         if relationship is None or len(parents) < _DISTINCT_PARENTS:

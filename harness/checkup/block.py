@@ -10,17 +10,27 @@ import time
 from dataclasses import dataclass
 
 from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from harness.database.schema import run_apart
+from harness.errors import UnavailableError
 
-__all__ = ["Block", "block_tables"]
+__all__ = ["Block", "CannotBlockError", "block_tables"]
 
+_LOCK_WAIT = "100ms"
+_ATTEMPTS = 100
 _TABLES = text(
     "SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables "
     "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
 )
+
+
+class CannotBlockError(UnavailableError):
+    """The application's tables could not be locked."""
+
+    slug = "cannot-block"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,9 @@ def block_tables(url: URL, *, seconds: float) -> Block:
     Args:
         url: The database, with the asyncpg driver; one that the harness made.
         seconds: How long.
+
+    Raises:
+        CannotBlockError: If the locks were not to be had.
     """
     moments: list[float] = []
 
@@ -54,7 +67,22 @@ def block_tables(url: URL, *, seconds: float) -> Block:
 
 
 async def _lock(connection: AsyncConnection) -> None:
+    """Take all locks or none, and never wait long for one while holding another.
+
+    Waiting for longer than `deadlock_timeout` (1 s) would make the server end somebody's
+    transaction, perhaps the application's: an error that no lock of one table causes.
+    """
     tables = (await connection.execute(_TABLES)).scalars().all()
-    if tables:
-        # The names come quoted from the server; LOCK takes no bind parameters.
-        await connection.execute(text(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE"))
+    await connection.rollback()
+    for _ in range(_ATTEMPTS if tables else 0):
+        await connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'"))
+        try:
+            # The names come quoted from the server; LOCK takes no bind parameters.
+            await connection.execute(
+                text(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
+            )
+        except DBAPIError:
+            await connection.rollback()
+        else:
+            return
+    raise CannotBlockError(f"no lock on all of {len(tables)} tables in {_ATTEMPTS} attempts")

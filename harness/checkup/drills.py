@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from harness.capture.traffic import ExhaustionStory, LoadStory, Outcome, RequestOutcome
+from harness.capture.traffic import ExhaustionStory, LoadStory, RequestOutcome
 from harness.checkup.block import block_tables
 from harness.checkup.locust_run import LocustRun, locust_run
 from harness.errors import HarnessError
-from harness.load.story import Sample, Samples, load_story
+from harness.load.story import load_story, recovery_seconds
 from harness.served import ServedApplication, serving
 from harness.stage import Stage
 
@@ -28,7 +28,6 @@ _USERS_PER_CONNECTION = 4
 _BEFORE_SECONDS = 1.5
 _BLOCK_SECONDS = 3.0
 _AFTER_SECONDS = 3.5
-_GOOD_IN_A_ROW = 5
 
 
 class PoolNotOursError(HarnessError):
@@ -75,7 +74,7 @@ def exhaust(stage: Stage, plan: Plan) -> ExhaustionStory:
             RequestOutcome(item.offset_seconds, item.seconds, item.outcome)
             for item in samples.samples
         ),
-        recovery_seconds=_recovery_seconds(samples, block.until_seconds - start),
+        recovery_seconds=recovery_seconds(samples, after_seconds=block.until_seconds - start),
     )
 
 
@@ -111,20 +110,3 @@ def _require_our_pool(status: dict[str, Any]) -> None:
             "from the database URL",
             remedy="give it the whole URL ({async_url}) in [tool.harness.env]",
         )
-
-
-def _recovery_seconds(samples: Samples, released_seconds: float) -> float | None:
-    """When the first of five good answers in a row came, after the block."""
-    after = sorted(
-        (item for item in samples.samples if _ended(item) >= released_seconds), key=_ended
-    )
-    row: list[Sample] = []
-    for item in after:
-        row = [*row, item] if item.outcome is Outcome.OK else []
-        if len(row) == _GOOD_IN_A_ROW:
-            return max(_ended(row[0]) - released_seconds, 0.0)
-    return None
-
-
-def _ended(sample: Sample) -> float:
-    return sample.offset_seconds + sample.seconds

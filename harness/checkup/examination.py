@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from harness.capture.traffic import ExhaustionStory, LoadStory
 from harness.checks.exhaustion import exhaustion
 from harness.checks.steady_load import connections_returned, pool_timeouts, steady_answers
+from harness.checkup.block import CannotBlockError
 from harness.checkup.drills import PoolNotOursError, exhaust, steady_load
 from harness.checkup.endpoints import Examined, examine_endpoints
 from harness.config import Project
@@ -69,7 +70,7 @@ def examine(project: Project, *, is_strict_about_allowances: bool, watcher: Watc
     judgement = judge(
         [finding for item in examined for finding in item.findings], project.configuration.allow
     )
-    endpoints = tuple(item.row for item in examined)
+    endpoints = tuple(_weighed(item, judgement) for item in examined)
     return Report(
         harness_version=_version("fastapi-sqlalchemy-harness"),
         application=project.required_app(),
@@ -104,10 +105,19 @@ def _under_load(stage: Stage, examined: Sequence[Examined], watcher: Watcher) ->
     probes = [steady_answers(story), pool_timeouts(story), connections_returned(story)]
     try:
         drill = exhaust(stage, on_database)
-    except PoolNotOursError as error:
-        probes.append(ProbeVerdict("exhaustion", Verdict.SKIPPED, error.what))
+    except (PoolNotOursError, CannotBlockError) as error:
+        is_given_up = isinstance(error, CannotBlockError)
+        verdict = Verdict.INCONCLUSIVE if is_given_up else Verdict.SKIPPED
+        probes.append(ProbeVerdict("exhaustion", verdict, error.what))
         return _Load(story, None, tuple(probes))
     return _Load(story, drill, (*probes, exhaustion(drill)))
+
+
+def _weighed(item: Examined, judgement: Judgement) -> EndpointRow:
+    """An endpoint fails by what is open; what is accepted is a warning."""
+    if item.row.verdict is Verdict.FAIL and not set(item.findings) & set(judgement.open):
+        return replace(item.row, verdict=Verdict.WARN)
+    return item.row
 
 
 def _endpoint_probe(endpoints: Sequence[EndpointRow], judgement: Judgement) -> ProbeVerdict:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 from rich.console import Console
 from rich.status import Status
 
@@ -18,11 +17,10 @@ from harness.config import load_project
 from harness.errors import ExitCode, MisuseError
 from harness.findings import Verdict
 from harness.report.content import Report
-from harness.report.html import to_html
 from harness.report.json import to_json
 from harness.report.text import render_text
 
-__all__ = ["add_to"]
+__all__ = ["checkup"]
 
 _EXIT_CODES = {
     Verdict.PASS: ExitCode.CLEAN,
@@ -33,28 +31,32 @@ _EXIT_CODES = {
 }
 
 
-def add_to(command: typer.Typer) -> None:
-    """Add the verb to the command."""
-    command.command("checkup", epilog="Example:  harness checkup --output harness-report")(_checkup)
-
-
-def _checkup(
-    *,
-    output: Annotated[
-        Path, typer.Option(help="Folder for report.json and report.html.", file_okay=False)
-    ] = Path("harness-report"),
-    strict_allow: Annotated[
-        bool, typer.Option("--strict-allow", help="Fail on an allowance that matches nothing.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the report as JSON instead of tables.")
-    ] = False,
-) -> int:
+@click.command
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("harness-report"),
+    show_default=True,
+    help="Folder for report.json and report.html.",
+)
+@click.option("--strict-allow", is_flag=True, help="Fail on an allowance that matches nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, not tables.")
+@click.pass_context
+def checkup(
+    context: click.Context,
+    output: Path,
+    strict_allow: bool,  # noqa: FBT001 - passed by name
+    as_json: bool,  # noqa: FBT001 - passed by name
+) -> None:
     """Examine the configured application: SQL per endpoint, load, and an exhausted pool.
 
     Works on a PostgreSQL of its own; nothing else is touched. Exits with 0 when nothing is found
     that [[tool.harness.allow]] does not accept, 1 on findings, 2 on misuse, 3 when the
     environment lacks something or a measurement was not valid.
+
+    \b
+    Example:
+      harness checkup --output harness-report
     """
     project = load_project()
     _make_folder(output)
@@ -69,7 +71,7 @@ def _checkup(
         console.print()
         render_text(report, console)
         console.print(f"\nreport  {output / 'report.html'}  {output / 'report.json'}", style="dim")
-    return _EXIT_CODES[report.verdict]
+    context.exit(_EXIT_CODES[report.verdict])
 
 
 def _make_folder(folder: Path) -> None:
@@ -80,6 +82,8 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write(report: Report, folder: Path) -> None:
+    from harness.report.html import to_html  # noqa: PLC0415 - loads matplotlib, for half a second
+
     for name, text in (("report.json", to_json(report)), ("report.html", to_html(report))):
         half_written = folder / f".{name}.part"
         half_written.write_text(text, encoding="utf-8")

@@ -10,46 +10,54 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
 
-import typer
+import click
 
-from harness.asgi.server import bound_socket, serve
+from harness.asgi.server import bound_socket, serve_on
 from harness.config import Project, load_project
 from harness.database.search import find_server
 from harness.engine_plugin import with_pool
 from harness.middleware import STATUS_PATH, Probe
 from harness.stage import Stage, staged
 
-__all__ = ["add_to"]
+__all__ = ["serve"]
 
 _GRACE_SECONDS = 3.0
 
 
-def add_to(command: typer.Typer) -> None:
-    """Add the verb to the command."""
-    command.command("serve", epilog="Example:  harness serve --port 8000 --pool-size 2")(_serve)
-
-
-def _serve(
-    *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 0,
-    pool_size: Annotated[int | None, typer.Option(min=0, help="Override pool_size.")] = None,
-    max_overflow: Annotated[int | None, typer.Option(min=-1, help="Override max_overflow.")] = None,
-    pool_timeout: Annotated[
-        float | None, typer.Option(min=0, help="Override pool_timeout, in seconds.")
-    ] = None,
-    database: Annotated[
-        str | None, typer.Option(help="Use this database of the server as it is.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Announce as one JSON line.")] = False,
-    owned: Annotated[bool, typer.Option(hidden=True)] = False,
+@click.command
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="Port; 0 takes a free one.",
+)
+@click.option("--pool-size", type=click.IntRange(0), help="Override pool_size.")
+@click.option("--max-overflow", type=click.IntRange(-1), help="Override max_overflow.")
+@click.option("--pool-timeout", type=click.FloatRange(0), help="Override pool_timeout, seconds.")
+@click.option("--database", metavar="NAME", help="Use this database of the server as it is.")
+@click.option("--json", "as_json", is_flag=True, help="Announce as one line of JSON.")
+@click.option("--owned", is_flag=True, hidden=True)
+def serve(  # noqa: PLR0917 - one parameter per option
+    host: str,
+    port: int,
+    pool_size: int | None,
+    max_overflow: int | None,
+    pool_timeout: float | None,
+    database: str | None,
+    as_json: bool,  # noqa: FBT001 - passed by name
+    owned: bool,  # noqa: FBT001 - passed by name
 ) -> None:
-    """Serve the configured application with the probe around it, on a PostgreSQL of its own.
+    """Serve the configured application with the probe around it, on its own PostgreSQL.
 
     Reads [tool.harness]; makes a database, its tables and rows, and drops it at the end. The pool
     options reach the application's engine through its database URL.
+
+    \b
+    Example:
+      harness serve --port 8000 --pool-size 2
     """
     if owned:
         _stop_with_owner()
@@ -72,7 +80,7 @@ def _serve(
         app = pooled.load_app()
         if database is None:
             stage.prepare()
-        serve(
+        serve_on(
             Probe(app, token=token),
             listener,
             ready=lambda: _announce(address, token, as_json=as_json),

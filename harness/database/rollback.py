@@ -24,14 +24,28 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
-from harness.database.virtual import PhysicalConnection, VirtualConnection
+from harness.database.physical import PhysicalConnection
+from harness.database.virtual import VirtualConnection
 from harness.errors import EscapedConnectionError, SandboxConflictError, UnsupportedDriverError
 from harness.loops import Residents
 
 __all__ = ["Sandbox"]
 
-_KIND = "harness_connection"
-_bypassed: ContextVar[bool] = ContextVar("bypassed", default=False)
+_ORIGIN = "harness_origin"
+_bypassed: ContextVar[Sandbox | None] = ContextVar("bypassed", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What a pooled connection was made for; in any other place the pool must make a new one."""
+
+    sandbox: Sandbox
+    is_virtual: bool
+    generation: int = 0
+    """Ends with a change of the schema, which makes stale what the adapter has prepared, and with
+    the loss of the physical connection."""
+    loop: asyncio.AbstractEventLoop | None = None
+    """None where the driver is not asynchronous."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +63,10 @@ class Sandbox:
     wait_seconds: float = 5.0
     _closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _is_active: bool = False
+    _generation: int = 0
+    _connecting: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(
+        default_factory=WeakKeyDictionary
+    )
     _physical: WeakKeyDictionary[asyncio.AbstractEventLoop, PhysicalConnection] = field(
         default_factory=WeakKeyDictionary
     )
@@ -71,27 +89,31 @@ class Sandbox:
         try:
             yield
         finally:
-            for loop, physical in list(self._physical.items()):
-                self._finish(loop, physical)
-            self._is_active = False
+            try:
+                for loop, physical in list(self._physical.items()):
+                    self._finish(loop, physical)
+            finally:
+                self._is_active = False
+                self._closers.clear()  # of sessions that never connected
 
     def close_after_test(self, close: Callable[[], Awaitable[None]]) -> None:
         """Await a session's `close` when the test has been rolled back."""
         self._closers.append(close)
 
-    @staticmethod
     @contextmanager
-    def bypassed() -> Iterator[None]:
+    def bypassed(self) -> Iterator[None]:
         """Write for real inside the block, and in tasks that it starts."""
-        token = _bypassed.set(True)
+        token = _bypassed.set(self)
         try:
             yield
         finally:
             _bypassed.reset(token)
 
-    @property
-    def _wanted(self) -> str:
-        return "virtual" if self._is_active and not _bypassed.get() else "real"
+    def _wanted(self, *, is_async: bool) -> _Origin:
+        loop = asyncio.get_running_loop() if is_async else None
+        if self._is_active and _bypassed.get() is not self:
+            return _Origin(self, is_virtual=True, generation=self._generation, loop=loop)
+        return _Origin(self, is_virtual=False, loop=loop)
 
     def _do_connect(
         self,
@@ -103,10 +125,10 @@ class Sandbox:
         if not self._is_ours(options):
             self._refuse_escape(dialect, options)
             return None
-        wanted = self._wanted
+        wanted = self._wanted(is_async=dialect.is_async)
         if entry is not None:
-            entry.info[_KIND] = wanted
-        if wanted == "real":
+            entry.info[_ORIGIN] = wanted
+        if not wanted.is_virtual:
             return None
         if dialect.driver != "asyncpg":
             raise UnsupportedDriverError(
@@ -123,7 +145,7 @@ class Sandbox:
 
     def _refuse_escape(self, dialect: Dialect, options: MutableMapping[str, Any]) -> None:
         """A test that writes into another PostgreSQL would leave its rows there."""
-        if dialect.name == "postgresql" and (self._is_active or _bypassed.get()):
+        if dialect.name == "postgresql" and (self._is_active or _bypassed.get() is self):
             place = f"{options.get('database') or options.get('dbname')!r} on port"
             raise EscapedConnectionError(
                 f"a test connected to the database {place} {options.get('port', 5432)}, not to "
@@ -134,18 +156,22 @@ class Sandbox:
             )
 
     def _on_checkout(self, connection: object, entry: ConnectionPoolEntry, proxy: object) -> None:  # noqa: ARG002
-        """A pooled connection of the other kind is thrown away, and the pool connects anew."""
-        kind = entry.info.get(_KIND)
-        if kind is not None and kind != self._wanted:
+        """A pooled connection from elsewhere is thrown away, and the pool connects anew."""
+        origin = entry.info.get(_ORIGIN)
+        if origin is None or origin.sandbox is not self:
+            return
+        if origin != self._wanted(is_async=origin.loop is not None):
             raise DisconnectionError("the test that this connection belongs to is over")
 
     async def _virtual(self, *arguments: Any, **options: Any) -> VirtualConnection:  # noqa: ANN401 - asyncpg's
         loop = asyncio.get_running_loop()
-        if loop not in self._physical:
-            self._refuse_second_loop()
-            self._physical[loop] = await self.residents.enter(
-                self._connected(lambda: asyncpg.connect(*arguments, **options))
-            )
+        async with self._connecting.setdefault(loop, asyncio.Lock()):
+            known = self._physical.get(loop)
+            if known is None or known.connection.is_closed():
+                self._refuse_second_loop()
+                self._physical[loop] = await self.residents.enter(
+                    self._connected(lambda: asyncpg.connect(*arguments, **options))
+                )
         return VirtualConnection(self._current)
 
     def _refuse_second_loop(self) -> None:
@@ -176,11 +202,12 @@ class Sandbox:
     async def _connected(self, connect: Callable[[], Any]) -> AsyncIterator[PhysicalConnection]:
         loop = asyncio.get_running_loop()
         connection = await connect()
+        physical = PhysicalConnection(connection, self.wait_seconds)
         try:
-            yield PhysicalConnection(connection, self.wait_seconds)
+            yield physical
         finally:
-            physical = self._physical.pop(loop, None)
-            if physical is not None:
+            if self._physical.get(loop) is physical:
+                del self._physical[loop]
                 await self._undo(physical)
             connection.terminate()
 
@@ -193,6 +220,7 @@ class Sandbox:
             loop.run_until_complete(self._undo(physical))
 
     async def _undo(self, physical: PhysicalConnection) -> None:
+        self._generation += physical.has_ddl or physical.connection.is_closed()
         await physical.end_test()
         while self._closers:
             await self._closers.pop()()

@@ -14,12 +14,17 @@ from dataclasses import dataclass, field
 
 from harness.errors import SandboxConflictError
 
-__all__ = ["Frame", "SavepointStack", "is_read"]
+__all__ = ["Frame", "SavepointStack", "is_read", "may_change_schema"]
 
+_LEADING = r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*"
 _READ = re.compile(
-    r"\s*(?:select|show|values|explain|set|savepoint|release|rollback)\b"
-    r"(?!.*\bfor\s+(?:update|share|no\s+key|key\s+share))",
+    _LEADING + r"(?:;|$|(?:show|values|set|savepoint|release|rollback)\b"
+    r"|select\b(?!.*\bfor\s+(?:update|share|no\s+key|key\s+share))"
+    r"|(?:with|explain)\b(?!.*\b(?:insert|update|delete|merge)\b))",
     re.IGNORECASE | re.DOTALL,
+)
+_CHANGES_ROWS = re.compile(
+    _LEADING + r"(?:insert|update|delete|merge|with)\b", re.IGNORECASE | re.DOTALL
 )
 _WAY_OUT = "end the transactions in the reverse order of their beginning"
 
@@ -27,6 +32,11 @@ _WAY_OUT = "end the transactions in the reverse order of their beginning"
 def is_read(sql: str) -> bool:
     """Whether a statement leaves no trace; a function called by a SELECT is taken not to write."""
     return _READ.match(sql) is not None
+
+
+def may_change_schema(sql: str) -> bool:
+    """Whether prepared statements may be stale after a statement."""
+    return not is_read(sql) and _CHANGES_ROWS.match(sql) is None
 
 
 @dataclass(slots=True, eq=False)
@@ -41,6 +51,10 @@ class Frame:
     """Ended while a later transaction was open: released when that one ends."""
     has_inner_commit: bool = False
     """A transaction that began inside it was committed."""
+    earlier_writers: set[Frame] = field(default_factory=set)
+    """Began earlier and wrote after this one began: undoing this undoes that."""
+    has_lost_rows: bool = False
+    """A later transaction was rolled back, and some of its own rows with it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,30 +79,65 @@ class SavepointStack:
         self.frames.append(frame)
         return frame, f"SAVEPOINT {frame.name}"
 
+    def wrote(self, frame: Frame) -> None:
+        """Note that a transaction has written, wherever it is in the stack."""
+        frame.has_written = True
+        for later in self.frames[self.frames.index(frame) + 1 :]:
+            later.earlier_writers.add(frame)
+
     def commit(self, frame: Frame) -> str:
         """Commit a transaction.
 
         Returns:
             The SQL to run; empty if the commit must wait for a later transaction to end.
+
+        Raises:
+            SandboxConflictError: If some of its rows are gone already.
         """
+        if frame.has_lost_rows:
+            raise self._conflict(frame, "committed", "after a later one took some of its rows away")
+        return self._keep(frame)
+
+    def give_up(self, frame: Frame, *, has_failed: bool = False) -> str:
+        """End a transaction after a conflict, so that nobody waits for it: its rows stay.
+
+        Returns:
+            The SQL to run.
+        """
+        undo = f"ROLLBACK TO {frame.name}; " if has_failed and frame is self.top else ""
+        return undo + self._keep(frame)
+
+    def _keep(self, frame: Frame) -> str:
         if frame is not self.top:
             frame.is_ended = True
             return ""
         return "; ".join([self._release(frame), *self._release_ended()])
 
-    def rollback(self, frame: Frame) -> str:
+    def rollback(self, frame: Frame, *, has_failed: bool = False) -> str:
         """Roll a transaction back.
+
+        Args:
+            frame: The transaction.
+            has_failed: Whether the server would take nothing else.
 
         Raises:
             SandboxConflictError: If that would undo another transaction's commit.
         """
         if frame is not self.top:
             if frame.has_written and frame in self.frames:
-                raise self._conflict(frame, "while a later transaction is open")
+                raise self._conflict(frame, "rolled back", "while a later transaction is open")
             frame.is_ended = True
             return ""
         if frame.has_inner_commit and frame.has_written:
-            raise self._conflict(frame, "after a transaction inside it was committed")
+            raise self._conflict(
+                frame, "rolled back", "after a transaction inside it was committed"
+            )
+        if frame.earlier_writers and not (frame.has_written or has_failed):
+            return self._keep(frame)  # nothing of its own to undo
+        if any(earlier.is_ended for earlier in frame.earlier_writers):
+            raise self._conflict(frame, "rolled back", "after an earlier one committed inside it")
+        for earlier in frame.earlier_writers:
+            earlier.has_lost_rows = True
         self.frames.pop()
         undo = f"ROLLBACK TO {frame.name}; RELEASE {frame.name}"
         return "; ".join([undo, *self._release_ended()])
@@ -107,6 +156,8 @@ class SavepointStack:
             if outermost:
                 self.frames[outermost - 1].has_inner_commit = True
         around = self.frames[outermost:-1]
+        for kept in around:
+            kept.earlier_writers.clear()
         self.frames.pop()
         if not around:
             return f"RELEASE {frame.name}"
@@ -117,10 +168,10 @@ class SavepointStack:
         while self.top is not None and self.top.is_ended:
             yield self._release(self.top)
 
-    def _conflict(self, frame: Frame, when: str) -> SandboxConflictError:
+    def _conflict(self, frame: Frame, how: str, when: str) -> SandboxConflictError:
         others = ", ".join(item.owner for item in self.frames if item is not frame)
         return SandboxConflictError(
-            f"a transaction that wrote rows ({frame.owner}) was rolled back {when} "
+            f"a transaction ({frame.owner}) was {how} {when} "
             f"({others or 'already ended'}): one connection cannot represent that",
             remedy=_WAY_OUT,
         )

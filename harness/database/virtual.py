@@ -8,159 +8,34 @@ commits and rolls back becomes savepoints of the test's one transaction.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
 
-from harness.capture.requests import ActiveRequest, current_request
-from harness.database.savepoints import Frame, SavepointStack, is_read
+from harness.database.physical import PhysicalConnection
+from harness.database.savepoints import Frame, is_read, may_change_schema
 from harness.errors import SandboxConflictError
 
-__all__ = ["PhysicalConnection", "VirtualConnection"]
-
-_KEPT_STATEMENTS = 1000
-_CHANGES_ROWS = re.compile(r"\s*(?:insert|update|delete|merge|with)\b", re.IGNORECASE)
-
-
-def _owner() -> str:
-    request = current_request.get()
-    if request is None:
-        return "the test"
-    return f"{request.scope['method']} {request.scope['path']}"
-
-
-@dataclass(slots=True, eq=False)
-class PhysicalConnection:
-    """The one connection of a test's transactions on one event loop."""
-
-    connection: asyncpg.Connection[Any]
-    wait_seconds: float
-    stack: SavepointStack | None = None
-    """None between tests."""
-    has_ddl: bool = False
-    _turn: asyncio.Condition = field(default_factory=asyncio.Condition)
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _statements: dict[str, asyncpg.prepared_stmt.PreparedStatement[Any]] = field(
-        default_factory=dict
-    )
-    _codecs: dict[tuple[str, str, str], object] = field(default_factory=dict)
-    _requests: dict[Frame, ActiveRequest | None] = field(default_factory=dict)
-
-    async def run(self, sql: str) -> None:
-        """Run transaction control."""
-        async with self._lock:
-            await self.connection.execute(sql)
-
-    async def begin(self) -> Frame:
-        """Begin a transaction of the application, once it is the caller's turn.
-
-        Transactions nest inside those of the test and of the same request; others wait.
-
-        Raises:
-            SandboxConflictError: If the wait does not end.
-        """
-        request = current_request.get()
-        async with self._turn:
-            await self._await_turn(request)
-            if self.stack is None:
-                await self.run("BEGIN")
-                self.stack = SavepointStack()
-            frame, sql = self.stack.begin(_owner())
-            self._requests[frame] = request
-            await self.run(sql)
-            return frame
-
-    async def _await_turn(self, request: ActiveRequest | None) -> None:
-        def is_my_turn() -> bool:
-            top = self.stack.top if self.stack is not None else None
-            return top is None or self._requests[top] in {None, request}
-
-        if is_my_turn():
-            return
-        try:
-            async with asyncio.timeout(self.wait_seconds):
-                await self._turn.wait_for(is_my_turn)
-        except TimeoutError as error:
-            holder = self.stack.top.owner if self.stack is not None and self.stack.top else ""
-            raise SandboxConflictError(
-                f"{_owner()} waited {self.wait_seconds:g} s for the transaction of {holder} to "
-                "end: one connection serves the whole test",
-                remedy="if both must be open at once, the test needs a database of its own",
-            ) from error
-
-    async def end(self, frame: Frame, *, is_commit: bool) -> None:
-        """Commit or roll back a transaction of the application."""
-        async with self._turn:
-            if self.stack is None or not self.is_open(frame):
-                return  # its test is over, and with it everything it did
-            sql = self.stack.commit(frame) if is_commit else self.stack.rollback(frame)
-            try:
-                if sql:
-                    await self.run(sql)
-            finally:
-                self._turn.notify_all()
-
-    def is_open(self, frame: Frame) -> bool:
-        """Whether a transaction belongs to the current test and has not ended."""
-        return self.stack is not None and frame in self.stack.frames
-
-    async def end_test(self) -> None:
-        """Undo everything that the test did."""
-        if self.stack is None:
-            return
-        self.stack = None
-        self._requests.clear()
-        await self.run("ROLLBACK")
-        if self.has_ddl:
-            self.has_ddl = False
-            await self.forget_statements()
-
-    async def prepare(self, sql: str) -> asyncpg.prepared_stmt.PreparedStatement[Any]:
-        """A prepared statement, shared by all virtual connections: the cache stays warm."""
-        known = self._statements.get(sql)
-        if known is None:
-            if len(self._statements) >= _KEPT_STATEMENTS:
-                self._statements.clear()
-            async with self._lock:
-                known = await self.connection.prepare(sql)
-            self._statements[sql] = known
-        return known
-
-    async def forget_statements(self) -> None:
-        """Types or tables have changed: prepare anew."""
-        self._statements.clear()
-        async with self._lock:
-            await self.connection.reload_schema_state()
-
-    async def locked(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - passed on
-        """Await a call of the driver while nobody else uses the connection."""
-        async with self._lock:
-            return await call(*arguments, **options)
-
-    async def set_type_codec(self, typename: str, **options: Any) -> None:  # noqa: ANN401 - asyncpg's
-        """Set a codec once: each new SQLAlchemy connection asks for the same ones."""
-        key = (typename, options.get("schema", "public"), options.get("format", "text"))
-        code = getattr(options.get("encoder"), "__code__", None)
-        if self._codecs.get(key) is not code or code is None:
-            self._codecs[key] = code
-            await self.locked(self.connection.set_type_codec, typename, **options)
+__all__ = ["VirtualConnection"]
 
 
 @dataclass(slots=True, eq=False)
 class VirtualStatement:
     """A prepared statement as the adapter uses it."""
 
-    physical: PhysicalConnection
+    connection: VirtualConnection
+    sql: str
     prepared: asyncpg.prepared_stmt.PreparedStatement[Any]
 
     async def fetch(self, *arguments: Any) -> list[Any]:  # noqa: ANN401 - bind values
         """All rows."""
-        rows: list[Any] = await self.physical.locked(self.prepared.fetch, *arguments)
-        return rows
+        async with self.connection.transaction_for_statement():
+            physical = self.connection.noting(self.sql)
+            rows: list[Any] = await physical.locked(self.prepared.fetch, *arguments)
+            return rows
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever asyncpg has
         return getattr(self.prepared, name)
@@ -188,10 +63,23 @@ class VirtualTransaction:
         await self._end(is_commit=False)
 
     async def _end(self, *, is_commit: bool) -> None:
-        frame, self.frame = self.frame, None
-        if frame is not None:
-            self.connection.open_transactions.remove(self)
-            await self.physical.end(frame, is_commit=is_commit)
+        if self.frame is None:
+            return
+        try:
+            await self.physical.end(self.frame, is_commit=is_commit)
+        finally:
+            if not self.physical.is_open(self.frame) or self.frame.is_ended:
+                self.frame = None
+                self.connection.open_transactions.remove(self)
+            # Otherwise the end was cancelled while it waited: closing the connection ends it.
+
+    async def __aenter__(self) -> None:
+        await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _traceback: object
+    ) -> None:
+        await self._end(is_commit=kind is None)
 
 
 @dataclass(slots=True, eq=False)
@@ -210,25 +98,40 @@ class VirtualConnection:
         """A transaction; isolation levels are the test's, since there is one real transaction."""
         return VirtualTransaction(self, self.physical())
 
+    def transaction_for_statement(self) -> AbstractAsyncContextManager[None]:
+        """Around a statement: in autocommit each one is a transaction of its own."""
+        return nullcontext() if self.open_transactions else self.transaction()
+
     async def prepare(self, sql: str, *, name: str | None = None) -> VirtualStatement:  # noqa: ARG002
         """Prepare a statement; names are the harness's own, they would collide."""
-        physical = self._noting(sql)
-        return VirtualStatement(physical, await physical.prepare(sql))
+        async with self.transaction_for_statement():
+            return VirtualStatement(self, sql, await self.noting(sql).prepare(sql))
 
     async def execute(self, sql: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
         """Run a statement."""
-        physical = self._noting(sql)
-        return await physical.locked(physical.connection.execute, sql, *arguments, **options)
+        return await self._run("execute", sql, *arguments, **options)
 
     async def executemany(self, sql: str, rows: Sequence[Any], **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
         """Run a statement for each row."""
-        physical = self._noting(sql)
-        return await physical.locked(physical.connection.executemany, sql, rows, **options)
+        return await self._run("executemany", sql, rows, **options)
 
-    async def fetchrow(self, sql: str, *arguments: Any) -> Any:  # noqa: ANN401 - a record or None
+    async def fetch(self, sql: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
+        """All rows."""
+        return await self._run("fetch", sql, *arguments, **options)
+
+    async def fetchrow(self, sql: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
         """The first row; used by pre-ping."""
-        physical = self._noting(sql)
-        return await physical.locked(physical.connection.fetchrow, sql, *arguments)
+        return await self._run("fetchrow", sql, *arguments, **options)
+
+    async def fetchval(self, sql: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
+        """One value of the first row."""
+        return await self._run("fetchval", sql, *arguments, **options)
+
+    async def _run(self, method: str, sql: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
+        async with self.transaction_for_statement():
+            physical = self.noting(sql)
+            call = getattr(physical.connection, method)
+            return await physical.locked(call, sql, *arguments, **options)
 
     async def reload_schema_state(self) -> None:
         """Types or tables have changed."""
@@ -253,7 +156,7 @@ class VirtualConnection:
             task = asyncio.get_running_loop().create_task(self.close())
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
-    def _noting(self, sql: str) -> PhysicalConnection:
+    def noting(self, sql: str) -> PhysicalConnection:
         """The physical connection, told what kind of statement comes."""
         physical = self.physical()
         frame = self.open_transactions[-1].frame if self.open_transactions else None
@@ -262,10 +165,9 @@ class VirtualConnection:
                 "a session that was opened in an earlier test is still in use",
                 remedy="close sessions in the test or fixture that opened them",
             )
-        if not is_read(sql):
-            physical.has_ddl |= _CHANGES_ROWS.match(sql) is None
-            if frame is not None:
-                frame.has_written = True
+        physical.has_ddl |= may_change_schema(sql)
+        if frame is not None and physical.stack is not None and not is_read(sql):
+            physical.stack.wrote(frame)
         return physical
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever asyncpg has

@@ -12,11 +12,12 @@ from typing import Any
 from harness.capture.histogram import Histogram
 from harness.capture.traffic import Distribution, LoadStory, Outcome, PoolRow, RouteRow
 
-__all__ = ["Sample", "Samples", "load_story", "outcome_of"]
+__all__ = ["Sample", "Samples", "load_story", "outcome_of", "recovery_seconds"]
 
 _SHED = 503
 _SERVER_ERROR = 500
 _CLIENT_ERROR = 400
+_GOOD_IN_A_ROW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,27 @@ def load_story(samples: Samples, status: Mapping[str, Any] | None) -> LoadStory:
         routes=tuple(_route(name, by_route[name], counted) for name in sorted(by_route)),
         pools=_pools(status["pools"]) if status is not None else (),
     )
+
+
+def recovery_seconds(samples: Samples, *, after_seconds: float) -> float | None:
+    """How long clients waited for the first of five good answers in a row.
+
+    Args:
+        samples: What the clients saw.
+        after_seconds: The offset from which answers count: the end of the disturbance.
+
+    Returns:
+        Seconds after that offset; None if there were no five.
+    """
+    answers = sorted((item.offset_seconds + item.seconds, item.outcome) for item in samples.samples)
+    row: list[float] = []
+    for ended_seconds, outcome in answers:
+        if ended_seconds < after_seconds:
+            continue
+        row = [*row, ended_seconds] if outcome is Outcome.OK else []
+        if len(row) == _GOOD_IN_A_ROW:
+            return row[0] - after_seconds
+    return None
 
 
 def _route(name: str, samples: Sequence[Sample], counted: Mapping[str, Any]) -> RouteRow:

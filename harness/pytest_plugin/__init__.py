@@ -15,7 +15,11 @@ import pytest
 __all__ = ["pytest_configure"]
 
 _TABLE = re.compile(r"^\s*\[{1,2}tool\.harness[\].]", re.MULTILINE)
-_MODULES = ("harness.pytest_plugin.fixtures", "harness.pytest_plugin.hooks")
+_MODULES = (
+    "harness.pytest_plugin.fixtures",
+    "harness.pytest_plugin.hooks",
+    "harness.pytest_plugin.workers",
+)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -27,8 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
         try:
             config.pluginmanager.import_plugin(module)
         except ImportError as error:
+            missing = getattr(error.__cause__, "name", None) or error  # pytest wraps the error
             raise pytest.UsageError(
-                f"[tool.harness] is configured, but {error.name!r} is not installed: "
+                f"[tool.harness] is configured, but {missing!r} is not installed: "
                 "pip install 'fastapi-sqlalchemy-harness[test,postgres]'"
             ) from error
 
@@ -38,6 +43,6 @@ def _is_configured(config: pytest.Config) -> bool:
         return True
     for folder in (config.rootpath, *config.rootpath.parents):
         file = folder / "pyproject.toml"
-        if file.is_file() and _TABLE.search(file.read_text(encoding="utf-8")):
+        if file.is_file() and _TABLE.search(file.read_text(encoding="utf-8", errors="replace")):
             return True
     return False

@@ -8,7 +8,7 @@ the test that uses them: they serve pytest-asyncio in any loop scope and anyio's
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import httpx
@@ -27,6 +27,7 @@ from harness.database.server import PostgresServer
 from harness.errors import HarnessError
 from harness.loops import Residents
 from harness.pytest_plugin.queries import Queries
+from harness.pytest_plugin.workers import joined_server
 from harness.stage import Stage, staged
 
 STAGE_FIXTURE = "harness_stage"
@@ -38,7 +39,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except HarnessError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture(scope="session")
@@ -49,14 +50,15 @@ def harness_project(pytestconfig: pytest.Config) -> Project:
 
 
 @pytest.fixture(scope="session")
-def harness_postgres(harness_project: Project) -> Iterator[PostgresServer]:
+def harness_postgres(
+    harness_project: Project, pytestconfig: pytest.Config
+) -> Iterator[PostgresServer]:
     """A running PostgreSQL, from wherever the configuration says."""
     with _explained():
-        server = find_server(harness_project.configuration.postgres)
-    try:
+        shared = joined_server(pytestconfig)
+        server = shared or find_server(harness_project.configuration.postgres)
+    with closing(server):
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +78,9 @@ def harness_tracker() -> RequestTracker:
 @pytest.fixture(scope="session")
 def harness_stage(harness_project: Project, harness_postgres: PostgresServer) -> Iterator[Stage]:
     """The database of this test run, with tables and rows as configured."""
-    with staged(harness_project, harness_postgres) as stage:
+    with ExitStack() as stack:
+        with _explained():
+            stage = stack.enter_context(staged(harness_project, harness_postgres))
         yield stage
 
 

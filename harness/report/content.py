@@ -34,7 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class EndpointRow:
-    """One GET operation, requested once, with the SQL that it ran."""
+    """One GET operation with the SQL that one warmed-up request ran."""
 
     endpoint: str
     """``GET /users/{user_id}``."""

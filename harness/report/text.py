@@ -53,9 +53,15 @@ def render_text(report: Report, console: Console) -> None:
 def _print_block(console: Console, lines: Iterable[Text], *, is_last: bool = False) -> None:
     block = list(lines)
     for line in block:
-        console.print(line, soft_wrap=True)
+        console.print(_writable(line, console.encoding), soft_wrap=True)
     if block and not is_last:
         console.print()
+
+
+def _writable(line: Text, encoding: str) -> Text:
+    """The line with ``?`` for what the log cannot hold: a report must not end in a traceback."""
+    line.plain = line.plain.encode(encoding, "replace").decode(encoding)
+    return line
 
 
 def _opening(report: Report, width: int) -> Iterator[Text]:

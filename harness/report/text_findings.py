@@ -44,10 +44,13 @@ def open_finding_lines(finding: Finding, *, width: int) -> Iterator[Text]:
 
 
 def accepted_finding_lines(finding: Finding, allowance: Allowance, *, width: int) -> Iterator[Text]:
-    """A finding that someone accepted: where it is and why it may stay."""
+    """A finding that someone accepted: where it is, its repair, and why it may stay."""
     yield from _title_lines(Text("ACCEPTED", style="bold blue"), finding, width)
     if finding.site:
-        yield from _labelled("at", [_site_text(finding.site)])
+        yield from _labelled("edit", _site_lines(finding.site, width))
+    yield from _labelled("change", _paragraphs(finding.fix, width))
+    for related in finding.related:
+        yield from _labelled("see", [Text.assemble(_site_text(related.site), f" ({related.role})")])
     yield from _labelled("reason", _paragraphs(allowance.reason, width))
 
 

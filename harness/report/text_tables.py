@@ -62,7 +62,7 @@ def endpoint_lines(report: Report, *, width: int) -> Iterator[Text]:
     """Statements of every endpoint; findings name relationship, file and line."""
     if not report.endpoints:
         return
-    yield heading("endpoints, each requested once")
+    yield heading("endpoints, one request each")
     names = ("status", "stmts", "trips", "db", "verdict")
     columns = [Column("endpoint", "left"), *(Column(name) for name in names[:4])]
     rows = [

@@ -93,7 +93,7 @@ def test_the_entry_to_paste_is_toml_that_names_the_finding(sample_report: Report
     assert entry["tool"]["harness"]["allow"][0]["identity"] == finding.identity
 
 
-def test_an_accepted_finding_is_short_and_gives_its_reason(sample_report: Report) -> None:
+def test_an_accepted_finding_gives_its_repair_and_its_reason(sample_report: Report) -> None:
     screen = _screen(sample_report)
 
     assert _has_block(
@@ -102,7 +102,10 @@ def test_an_accepted_finding_is_short_and_gives_its_reason(sample_report: Report
         ACCEPTED  n-plus-one  Order.items @ GET /orders/faulty
           50 lazy loads of Order.items for 50 parents while the response was serialised;
           the number grows with the rows
-          at        shop/api/faults.py:112 in list_orders
+          edit      shop/api/faults.py:112 in list_orders
+                    orders = (await session.scalars(select(Order))).unique().all()
+          change    select(Order).options(selectinload(Order.items))
+          see       shop/schemas.py:31 in OrderOut.model_validate (attribute accessed)
           reason    planted: the twin shows the cure
         """,
     )
@@ -111,7 +114,7 @@ def test_an_accepted_finding_is_short_and_gives_its_reason(sample_report: Report
 def test_a_planted_fault_names_its_line_and_its_twin_passes(sample_report: Report) -> None:
     lines = _screen(sample_report).splitlines()
 
-    start = lines.index("ENDPOINTS, EACH REQUESTED ONCE")
+    start = lines.index("ENDPOINTS, ONE REQUEST EACH")
     assert lines[start + 1 : start + 6] == [
         "  endpoint                               status  stmts  trips      db  verdict",
         "  GET /health                               200      0      0    0 ms  pass",
@@ -184,3 +187,14 @@ def test_markup_and_control_characters_in_names_have_no_effect(sample_report: Re
     assert "[red]x[/red]" in screen
     assert "one two" in screen
     assert not {"\x1b", "\x07", "\r"} & set(screen)
+
+
+def test_a_log_that_holds_ascii_only_gets_a_report_too(sample_report: Report) -> None:
+    log = io.BytesIO()
+    finding = replace(sample_report.judgement.open[0], title="Gro\N{LATIN SMALL LETTER SHARP S}e")
+    report = replace(sample_report, judgement=Judgement((finding,), (), ()))
+
+    with io.TextIOWrapper(log, encoding="ascii", write_through=True) as file:
+        render_text(report, Console(file=file, width=60))
+        text = log.getvalue().decode("ascii")
+    assert "Gro?e" in text

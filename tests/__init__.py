@@ -1,0 +1,1 @@
+"""Tests; a package, so that folders may have modules of the same name."""

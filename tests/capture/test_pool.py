@@ -1,0 +1,260 @@
+"""Connections leaving the pool and coming back, counted and timed."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+from time import perf_counter
+from typing import Any
+
+import pytest
+from sqlalchemy import Dialect, Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import NullPool, Pool
+
+from harness.capture.pool import PoolListener, PoolState
+from harness.capture.recording import Checkout
+
+
+class Collected:
+    """Keeps what a listener reports."""
+
+    def __init__(self) -> None:
+        self.checkouts: list[Checkout] = []
+        self.timeouts_seconds: list[float] = []
+
+    def on_checkout(self, checkout: Checkout) -> None:
+        self.checkouts.append(checkout)
+
+    def on_pool_timeout(self, pool: PoolState, waited_seconds: float) -> None:
+        assert pool.timeouts
+        self.timeouts_seconds.append(waited_seconds)
+
+
+@pytest.fixture
+def collected() -> Collected:
+    """What the listener of the test reports."""
+    return Collected()
+
+
+@pytest.fixture
+def listener(collected: Collected) -> Iterator[PoolListener]:
+    """A listener at work."""
+    listener = PoolListener(collected)
+    with listener.listening():
+        yield listener
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An engine with a pool of one connection."""
+    engine = create_engine(
+        f"sqlite:///{tmp_path}/pool.db", pool_size=1, max_overflow=0, pool_timeout=10
+    )
+    yield engine
+    engine.dispose()
+
+
+def test_a_checkout_is_reported_when_the_connection_is_back(
+    engine: Engine, listener: PoolListener, collected: Collected
+) -> None:
+    with engine.connect():
+        assert (listener.pools[0].checked_out, collected.checkouts) == (1, [])
+
+    assert listener.pools[0].checked_out == 0
+    assert [checkout.pool for checkout in collected.checkouts] == ["pool 1"]
+
+
+def test_the_size_of_the_pool_is_known(engine: Engine, listener: PoolListener) -> None:
+    engine.connect().close()
+
+    (pool,) = listener.pools
+    assert (pool.size, pool.max_overflow, pool.timeout_seconds) == (1, 0, 10)
+
+
+def test_a_pool_without_a_size_is_counted_too(tmp_path: Path, listener: PoolListener) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/null.db", poolclass=NullPool)
+    engine.connect().close()
+
+    (pool,) = listener.pools
+    assert (pool.size, pool.checkouts, pool.creations, pool.waiting) == (None, 1, 1, 0)
+
+
+def test_the_time_that_making_a_connection_takes_is_kept_apart(
+    engine: Engine, listener: PoolListener, collected: Collected
+) -> None:
+    measured_seconds = []
+
+    @event.listens_for(engine, "do_connect")
+    def measured(dialect: Dialect, _: object, args: list[str], options: dict[str, Any]) -> object:
+        started = perf_counter()
+        connection = dialect.connect(*args, **options)
+        measured_seconds.append(perf_counter() - started)
+        return connection
+
+    engine.connect().close()
+    engine.connect().close()
+
+    made, pooled = collected.checkouts
+    assert made.create_seconds >= measured_seconds[0]
+    assert pooled.create_seconds == 0.0
+    assert listener.pools[0].creations == 1
+
+
+def test_waiting_lasts_until_the_holder_gives_back(
+    engine: Engine, listener: PoolListener, collected: Collected
+) -> None:
+    with ThreadPoolExecutor() as threads:
+        with engine.connect():
+            asking = threads.submit(_connect_and_close, engine)
+            _until(lambda: listener.pools[0].waiting == 1)
+            started = perf_counter()
+            waited_seconds = perf_counter() - started
+        asking.result()
+
+    held, waited = collected.checkouts
+    assert waited.wait_seconds >= waited_seconds
+    assert held.hold_seconds >= waited_seconds
+    assert listener.pools[0].peak_waiting == 1
+    assert listener.pools[0].waiting == 0
+
+
+def test_somebody_who_is_served_at_once_does_not_wait(
+    engine: Engine, listener: PoolListener
+) -> None:
+    engine.connect().close()
+    engine.connect().close()
+
+    assert (listener.pools[0].checkouts, listener.pools[0].peak_waiting) == (2, 0)
+
+
+def test_the_peaks_stay_when_the_load_has_gone(tmp_path: Path, listener: PoolListener) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/peak.db", pool_size=2, max_overflow=1)
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(engine.connect())
+    engine.dispose()
+
+    (pool,) = listener.pools
+    assert (pool.checked_out, pool.peak_checked_out, pool.peak_waiting) == (0, 3, 0)
+
+
+def test_giving_up_is_a_timeout_with_the_time_spent(
+    tmp_path: Path, listener: PoolListener, collected: Collected
+) -> None:
+    engine = create_engine(
+        f"sqlite:///{tmp_path}/pool.db", pool_size=1, max_overflow=0, pool_timeout=0.01
+    )
+
+    with engine.connect(), pytest.raises(PoolTimeoutError):
+        engine.connect()
+    engine.dispose()
+
+    (pool,) = listener.pools
+    assert (pool.timeouts, pool.checkouts, pool.waiting) == (1, 1, 0)
+    assert [seconds >= 0.01 for seconds in collected.timeouts_seconds] == [True]
+
+
+def test_a_detached_connection_has_left_the_pool_for_good(
+    engine: Engine, listener: PoolListener, collected: Collected
+) -> None:
+    with engine.connect() as connection:
+        connection.detach()
+
+        assert listener.pools[0].checked_out == 0
+    assert len(collected.checkouts) == 1
+
+
+def test_an_invalidated_connection_is_not_out(engine: Engine, listener: PoolListener) -> None:
+    with engine.connect() as connection:
+        connection.invalidate()
+
+    assert listener.pools[0].checked_out == 0
+
+
+def test_a_connection_that_the_application_refuses_is_out_once(
+    engine: Engine, listener: PoolListener
+) -> None:
+    answers = iter([DisconnectionError])
+
+    @event.listens_for(engine, "checkout")
+    def refuse_once(*_: object) -> None:
+        for error in answers:
+            raise error
+
+    with engine.connect():
+        assert listener.pools[0].checked_out == 1
+
+    assert (listener.pools[0].checked_out, listener.pools[0].asking) == (0, 0)
+
+
+def test_a_pool_that_dispose_made_anew_is_counted(engine: Engine, listener: PoolListener) -> None:
+    engine.connect().close()
+    engine.dispose()
+    engine.connect().close()
+
+    assert [(pool.name, pool.checkouts) for pool in listener.pools] == [("pool 1", 1), ("pool 2", 1)]
+
+
+def test_a_connection_that_came_before_the_listener_is_not_counted(
+    engine: Engine, collected: Collected
+) -> None:
+    listener = PoolListener(collected)
+    with engine.connect() as connection, listener.listening():
+        connection.close()
+
+    assert (listener.pools, collected.checkouts) == ([], [])
+
+
+def test_two_listeners_each_count_for_themselves(
+    engine: Engine, listener: PoolListener, collected: Collected
+) -> None:
+    other = Collected()
+    second = PoolListener(other)
+    with second.listening():
+        engine.connect().close()
+
+    for pools in (listener.pools, second.pools):
+        assert [(pool.checkouts, pool.peak_checked_out) for pool in pools] == [(1, 1)]
+    assert len(collected.checkouts) == len(other.checkouts) == 1
+
+
+def test_listeners_may_end_in_the_order_in_which_they_began(engine: Engine) -> None:
+    connect = vars(Pool)["connect"]
+    first, second = PoolListener(Collected()), PoolListener(Collected())
+    with ExitStack() as firsts, ExitStack() as seconds:
+        firsts.enter_context(first.listening())
+        seconds.enter_context(second.listening())
+        firsts.close()
+        engine.connect().close()
+        seconds.close()
+
+    assert (first.pools, [pool.checkouts for pool in second.pools]) == ([], [1])
+    assert vars(Pool)["connect"] is connect
+
+
+def test_an_error_in_the_block_still_leaves_sqlalchemy_as_it_was(collected: Collected) -> None:
+    connect = vars(Pool)["connect"]
+    listener = PoolListener(collected)
+
+    with pytest.raises(KeyboardInterrupt), listener.listening():
+        raise KeyboardInterrupt
+
+    assert vars(Pool)["connect"] is connect
+    assert not event.contains(Pool, "checkout", listener._checked_out)  # noqa: SLF001 - is it registered?
+    assert not event.contains(Pool, "checkin", listener._checked_in)  # noqa: SLF001
+    assert not event.contains(Pool, "detach", listener._checked_in)  # noqa: SLF001
+
+
+def _connect_and_close(engine: Engine) -> None:
+    engine.connect().close()
+
+
+def _until(is_true: Callable[[], bool]) -> None:
+    """Let other threads run until something is true, or the test fails."""
+    pause, given_up_at = Event(), perf_counter() + 5
+    while not is_true():
+        assert perf_counter() < given_up_at
+        pause.wait(0.001)

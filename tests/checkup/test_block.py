@@ -1,0 +1,49 @@
+"""The lock on all tables: taken whole, held as long as asked, given back."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from harness.checkup.block import Block, block_tables
+from harness.stage import Stage
+
+
+@pytest.fixture
+def prepared_url(harness_stage: Stage, harness_app: object) -> URL:  # noqa: ARG001 - makes tables
+    """The test database, with its tables."""
+    return harness_stage.url
+
+
+async def _read_users(url: URL, *, patience: str) -> int:
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.connect() as connection:
+        await connection.execute(text(f"SET LOCAL lock_timeout = '{patience}'"))
+        return int((await connection.execute(text("SELECT count(*) FROM users"))).scalar_one())
+
+
+def test_statements_wait_while_the_block_lasts(prepared_url: URL) -> None:
+    blocks: list[Block] = []
+    blocking = threading.Thread(
+        target=lambda: blocks.append(block_tables(prepared_url, seconds=1.0))
+    )
+    blocking.start()
+    errors = 0
+    while blocking.is_alive():
+        try:
+            asyncio.run(_read_users(prepared_url, patience="50ms"))
+        except DBAPIError:
+            errors += 1
+        time.sleep(0.01)
+    blocking.join()
+
+    assert errors > 1
+    assert blocks[0].until_seconds - blocks[0].from_seconds == pytest.approx(1.0, abs=0.5)
+    assert asyncio.run(_read_users(prepared_url, patience="1s")) == 10

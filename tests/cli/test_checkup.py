@@ -1,0 +1,113 @@
+"""The main job on the reference application: what is planted is found, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from harness.report.json import load_schema
+
+_FAULTS = {
+    "GET /faults/n-plus-one/authors": ("User.posts", "authors_with_lazy_posts"),
+    "GET /faults/n-plus-one/post-authors": ("Post.author", "posts_with_lazy_author"),
+    "GET /faults/n-plus-one/post-tags": ("Post.tags", "posts_with_lazy_tags"),
+    "GET /faults/n-plus-one/profiles": ("User in _users_one_by_one", "_users_one_by_one"),
+}
+
+
+@pytest.fixture(scope="module")
+def checked(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """One whole checkup, as ``make demo`` runs it."""
+    folder = tmp_path_factory.mktemp("checkup") / "report"
+    options = ["--strict-allow", "--output", str(folder)]
+    ended = subprocess.run(
+        [sys.executable, "-m", "harness", "checkup", *options],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    return ended, folder
+
+
+@pytest.fixture(scope="module")
+def report(checked: tuple[subprocess.CompletedProcess[str], Path]) -> Mapping[str, Any]:
+    """The JSON report of that checkup."""
+    loaded: Mapping[str, Any] = json.loads((checked[1] / "report.json").read_text("utf-8"))
+    return loaded
+
+
+def test_all_is_as_planted(checked: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    ended, _ = checked
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "PASS: 0 open, 4 accepted" in ended.stdout
+
+
+def test_the_report_fits_its_schema(report: Mapping[str, Any]) -> None:
+    jsonschema.validate(report, load_schema())
+
+
+def test_every_fault_names_its_relationship_and_the_line_to_edit(
+    report: Mapping[str, Any],
+) -> None:
+    found = {item["anchor"]: item for item in report["findings"]["accepted"]}
+
+    sites = {anchor: (item["label"], item["site"]["function"]) for anchor, item in found.items()}
+    assert sites == _FAULTS
+    assert all(item["site"]["path"] == "target_app/faults/n_plus_one.py" for item in found.values())
+
+
+def test_every_twin_passes(report: Mapping[str, Any]) -> None:
+    twins = {
+        row["endpoint"]: (row["verdict"], row["statements"])
+        for row in report["endpoints"]
+        if row["endpoint"].startswith("GET /twins/")
+    }
+
+    assert len(twins) == len(_FAULTS)
+    assert all(verdict == "pass" and count <= 2 for verdict, count in twins.values())
+
+
+def test_the_load_was_served_and_every_connection_came_back(report: Mapping[str, Any]) -> None:
+    verdicts = {probe["probe"]: probe["verdict"] for probe in report["probes"]}
+
+    assert verdicts["load"] == verdicts["pool"] == verdicts["leak"] == "pass"
+    pool = report["load"]["pools"][0]
+    assert (pool["size"], pool["max_overflow"]) == (5, 5)
+    assert pool["checkouts"] == pool["hold"]["count"] > 100
+
+
+def test_the_exhausted_pool_sheds_and_recovers(report: Mapping[str, Any]) -> None:
+    story = report["exhaustion"]
+
+    outcomes = {item["outcome"] for item in story["outcomes"]}
+    assert story["pool_capacity"] == 3
+    assert outcomes == {"ok", "shed"}
+    assert story["recovery_seconds"] is not None
+
+
+def test_the_page_needs_no_network(
+    checked: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    page = (checked[1] / "report.html").read_text("utf-8")
+
+    assert "<svg" in page
+    assert 'src="http' not in page
+    assert 'href="http' not in page
+
+
+def test_an_allowance_that_matches_nothing_fails_only_when_strict(
+    report: Mapping[str, Any],
+) -> None:
+    assert report["findings"]["unmatched_allowances"] == []

@@ -1,0 +1,38 @@
+"""Groups of tests that a machine may lack the means for, and that CI must not skip.
+
+``REQUIRED_TESTS=postgres,packaging`` turns the skips of these groups into failures. Tests that use
+the test database belong to ``postgres`` by themselves, others by ``@pytest.mark.group(name)``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+_VARIABLE = "REQUIRED_TESTS"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "group(name): a group whose skips CI turns into failures")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    required = set(filter(None, os.environ.get(_VARIABLE, "").split(",")))
+    missing = _groups(item) & required
+    if report.skipped and missing and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but {_VARIABLE} names {', '.join(missing)}: {report.longrepr}"
+    return report
+
+
+def _groups(item: pytest.Item) -> set[str]:
+    groups = {str(marker.args[0]) for marker in item.iter_markers("group")}
+    if "harness_postgres" in getattr(item, "fixturenames", ()):
+        groups.add("postgres")
+    return groups

@@ -1,0 +1,97 @@
+"""The pool's parameters, from the URL into an engine that somebody else makes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool, QueuePool
+
+from harness.engine_plugin import with_pool
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> URL:
+    """A SQLite file: its engines have a QueuePool."""
+    return make_url(f"sqlite:///{tmp_path}/plugin.db")
+
+
+@contextmanager
+def _engine(url: URL, **parameters: Any) -> Iterator[Engine]:  # noqa: ANN401 - as create_engine takes them
+    engine = create_engine(url, **parameters)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _parameters(engine: Engine) -> tuple[int, int, float]:
+    pool = engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.size(), pool._max_overflow, pool.timeout()  # noqa: SLF001 - no public reader
+
+
+def test_the_url_wins_over_what_the_application_passes(url: URL) -> None:
+    overridden = with_pool(url, pool_size=2, max_overflow=0, pool_timeout=0.5)
+
+    with _engine(overridden, pool_size=20, max_overflow=30, pool_timeout=60) as engine:
+        assert _parameters(engine) == (2, 0, 0.5)
+
+
+def test_what_the_url_does_not_name_is_left_to_the_application(url: URL) -> None:
+    with _engine(with_pool(url, pool_size=2), pool_size=20, max_overflow=30) as engine:
+        assert _parameters(engine) == (2, 30, 30.0)
+
+
+def test_an_application_that_passes_nothing_is_overridden_too(url: URL) -> None:
+    with _engine(with_pool(url, max_overflow=3)) as engine:
+        assert _parameters(engine) == (5, 3, 30.0)
+
+
+def test_the_driver_does_not_see_the_parameters(url: URL) -> None:
+    with _engine(with_pool(url, pool_size=2, max_overflow=0)) as engine:
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT 1")) == 1
+
+        assert engine.url == url
+
+
+def test_other_parameters_of_the_url_stay(url: URL) -> None:
+    with _engine(with_pool(url.update_query_dict({"timeout": "7"}), pool_size=2)) as engine:
+        assert dict(engine.url.query) == {"timeout": "7"}
+
+
+def test_an_async_engine_is_overridden() -> None:
+    url = make_url("postgresql+asyncpg://user@localhost/nowhere")
+
+    engine = create_async_engine(with_pool(url, pool_size=2, max_overflow=1), pool_size=20)
+
+    assert _parameters(engine.sync_engine)[:2] == (2, 1)
+    assert engine.url == url
+
+
+def test_a_pool_without_a_size_is_left_alone(url: URL) -> None:
+    with _engine(with_pool(url, pool_size=2), poolclass=NullPool) as engine:
+        assert isinstance(engine.pool, NullPool)
+
+
+def test_a_pool_that_was_made_already_is_left_alone(url: URL) -> None:
+    with _engine(url, pool_size=7) as made, _engine(with_pool(url), pool=made.pool) as engine:
+        assert _parameters(engine)[0] == 7
+
+
+def test_a_database_in_memory_is_left_alone() -> None:
+    with _engine(with_pool(make_url("sqlite://"), pool_size=2, max_overflow=0)) as engine:
+        assert not isinstance(engine.pool, QueuePool)
+
+
+def test_naming_no_pool_class_is_no_choice(url: URL) -> None:
+    with _engine(with_pool(url, pool_size=2), poolclass=None) as engine:
+        assert _parameters(engine)[0] == 2
+
+
+def test_without_parameters_the_url_is_unchanged(url: URL) -> None:
+    assert with_pool(url) is url
