@@ -54,7 +54,7 @@ class Configuration(BaseSettings):
     """Kinds of findings that fail a test; a checkup fails on every open warning and error."""
     allow: tuple[Allowance, ...] = ()
     """Accepted findings."""
-    token: str | None = None
+    token: str | None = Field(default=None, repr=False)
     """Opens the probe's status; only from the environment."""
 
 
@@ -98,13 +98,17 @@ def load_project(start: Path | None = None, *, options: Mapping[str, Any] | None
     _refuse_unknown(table, root / _FILE)
     try:
         environment = EnvSettingsSource(Configuration)()
-        configuration = Configuration.model_validate({**table, **environment, **said})
-    except (ValidationError, SettingsError) as error:
-        raise _explained(error, root / _FILE) from error
+    except SettingsError as error:
+        remedy = "tables and lists are written as JSON there"
+        raise ConfigurationError(str(error), remedy=remedy) from error
     origins = dict.fromkeys(Configuration.model_fields, "default")
     origins |= dict.fromkeys(table, _FILE)
     origins |= {key: f"HARNESS_{key.upper()}" for key in environment}
     origins |= dict.fromkeys(said, "option")
+    try:
+        configuration = Configuration.model_validate({**table, **environment, **said})
+    except ValidationError as error:
+        raise _explained(error, origins, root / _FILE) from error
     return Project(root, configuration, origins)
 
 
@@ -118,7 +122,9 @@ def _nearest_table(folder: Path) -> tuple[Path, dict[str, Any]]:
         root = root or candidate
         table = _read(file).get("tool", {}).get("harness")
         if table is not None:
-            return candidate, dict(table)
+            if not isinstance(table, dict):
+                raise ConfigurationError("[tool.harness] is not a table", where=str(file))
+            return candidate, table
     return root or folder, {}
 
 
@@ -147,11 +153,13 @@ def _refuse_unknown(table: Mapping[str, Any], file: Path) -> None:
             )
 
 
-def _explained(error: ValidationError | SettingsError, file: Path) -> ConfigurationError:
-    if isinstance(error, SettingsError):
-        return ConfigurationError(str(error), remedy="tables and lists are written as JSON there")
+def _explained(
+    error: ValidationError, origins: Mapping[str, str], file: Path
+) -> ConfigurationError:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
+    origin = origins[str(first["loc"][0])]
     return ConfigurationError(
-        f"{place}: {first['msg']}, got {first['input']!r}", where=f"[tool.harness] in {file}"
+        f"{place}: {first['msg']}, got {first['input']!r}",
+        where=f"[tool.harness] in {file}" if origin == _FILE else f"set by {origin}",
     )

@@ -79,7 +79,10 @@ def test_a_pool_without_a_size_is_left_alone(url: URL) -> None:
 
 
 def test_a_pool_that_was_made_already_is_left_alone(url: URL) -> None:
-    with _engine(url, pool_size=7) as made, _engine(with_pool(url), pool=made.pool) as engine:
+    with (
+        _engine(url, pool_size=7) as made,
+        _engine(with_pool(url, pool_size=2), pool=made.pool) as engine,
+    ):
         assert _parameters(engine)[0] == 7
 
 

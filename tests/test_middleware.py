@@ -51,9 +51,17 @@ def app(engine: Engine) -> FastAPI:
 @asynccontextmanager
 async def _running(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app, root_path=root_path)
-    async with lifespan(app):
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield client
+    client = httpx.AsyncClient(transport=transport, base_url="http://test")
+    async with lifespan(app), client:
+        yield client
+
+
+async def _silence() -> dict[str, Any]:
+    return {}
+
+
+async def _unheard(_: object) -> None:
+    """Nobody listens."""
 
 
 async def _status(client: httpx.AsyncClient) -> dict[str, Any]:
@@ -182,16 +190,13 @@ async def test_the_listeners_leave_with_the_lifespan(app: FastAPI) -> None:
 
 
 async def test_the_listeners_leave_with_a_lifespan_that_fails() -> None:
-    @asynccontextmanager
-    async def failing(_: FastAPI) -> AsyncIterator[None]:
+    async def failing(*_: object) -> None:
         raise RuntimeError("no database")
-        yield
 
     connect = vars(Pool)["connect"]
 
-    with pytest.raises(Exception, match="no database"):
-        async with _running(Probe(FastAPI(lifespan=failing), token=TOKEN)):
-            pass
+    with pytest.raises(RuntimeError, match="no database"):
+        await Probe(failing, token=TOKEN)({"type": "lifespan"}, _silence, _unheard)
 
     assert vars(Pool)["connect"] is connect
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urlencode
 
 __all__ = ["Operation", "get_operations"]
 
@@ -42,11 +43,13 @@ def get_operations(app: Any) -> list[Operation]:  # noqa: ANN401 - any ASGI appl
 
 
 def _schemas(app: Any, prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:  # noqa: ANN401
+    while not hasattr(app, "routes") and hasattr(app, "app"):
+        app = app.app  # under the middleware around it
     if callable(getattr(app, "openapi", None)):
         yield prefix, app.openapi()
     for route in getattr(app, "routes", ()) or ():
         inner = getattr(route, "app", None)
-        if callable(getattr(inner, "openapi", None)) or getattr(inner, "routes", None):
+        if inner is not None:
             yield from _schemas(inner, prefix + getattr(route, "path", ""))
 
 
@@ -65,9 +68,9 @@ def _operation(
     for parameter in required:
         value = values[parameter["name"]]
         if parameter["in"] == "path":
-            path = path.replace("{" + parameter["name"] + "}", value or "")
+            path = path.replace("{" + parameter["name"] + "}", quote(value or "", safe=""))
         elif parameter["in"] == "query" and value is not None:
-            query.append(f"{parameter['name']}={value}")
+            query.append(urlencode({parameter["name"]: value}))
     return Operation(
         route=name,
         path=None if unfilled else prefix + path + ("?" + "&".join(query) if query else ""),

@@ -50,7 +50,8 @@ def accepted_finding_lines(finding: Finding, allowance: Allowance, *, width: int
         yield from _labelled("edit", _site_lines(finding.site, width))
     yield from _labelled("change", _paragraphs(finding.fix, width))
     for related in finding.related:
-        yield from _labelled("see", [Text.assemble(_site_text(related.site), f" ({related.role})")])
+        place = f"{_site_text(related.site).plain} ({related.role})"
+        yield from _labelled("see", _paragraphs(place, width))
     yield from _labelled("reason", _paragraphs(allowance.reason, width))
 
 

@@ -110,9 +110,7 @@ def test_a_restarted_process_has_another_boot_id(meter: Meter) -> None:
     assert meter.status()["boot_id"] != Meter(RequestTracker()).status()["boot_id"]
 
 
-async def test_nothing_is_counted_after_the_block(
-    meter: Meter, shop: httpx.AsyncClient
-) -> None:
+async def test_nothing_is_counted_after_the_block(meter: Meter, shop: httpx.AsyncClient) -> None:
     with meter.listening():
         pass
 

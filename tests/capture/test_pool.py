@@ -195,7 +195,10 @@ def test_a_pool_that_dispose_made_anew_is_counted(engine: Engine, listener: Pool
     engine.dispose()
     engine.connect().close()
 
-    assert [(pool.name, pool.checkouts) for pool in listener.pools] == [("pool 1", 1), ("pool 2", 1)]
+    assert [(pool.name, pool.checkouts) for pool in listener.pools] == [
+        ("pool 1", 1),
+        ("pool 2", 1),
+    ]
 
 
 def test_a_connection_that_came_before_the_listener_is_not_counted(

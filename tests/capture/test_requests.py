@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 
 from harness.asgi.lifespan import lifespan
 from harness.capture import RequestRecord, RequestTracker, SourceMap, recording
-from harness.capture.requests import ASGIApp, Receive, Scope, Send, in_lifespan
+from harness.capture.requests import ASGIApp, Scope, in_lifespan
 
 Ask = Callable[..., Awaitable[RequestRecord]]
 
@@ -153,15 +153,14 @@ async def test_an_unknown_path_has_no_route(ask: Ask, path: str) -> None:
 
 
 async def test_a_request_that_raises_has_no_status(source: SourceMap) -> None:
-    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+    async def failing(*_: object) -> None:
         raise KeyError
 
     tracker = RequestTracker()
     transport = httpx.ASGITransport(tracker.wrap(failing))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        with recording(source, requests=tracker) as recorder:
-            with pytest.raises(KeyError):
-                await client.get("/")
+        with recording(source, requests=tracker) as recorder, pytest.raises(KeyError):
+            await client.get("/")
 
     assert [record.status for record in recorder.snapshot().requests] == [None]
 
@@ -213,7 +212,7 @@ async def test_what_the_lifespan_runs_is_not_counted(blog: Engine, source: Sourc
 
 
 async def test_the_lifespan_ends_where_its_call_returns() -> None:
-    async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
+    async def refusing(*_: object) -> None:
         """Speaks no lifespan protocol."""
 
     async def silence() -> Scope:

@@ -1,5 +1,8 @@
 """What the recorder keeps of the statements that SQLAlchemy runs."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from sqlalchemy import Engine, delete, event, insert, select, text
 from sqlalchemy.exc import MissingGreenlet, ProgrammingError
@@ -214,9 +217,7 @@ def test_text_is_raw(blog: Engine, source: SourceMap, is_driver_sql: bool) -> No
     assert (trip.cause, trip.fingerprint.text) == (Cause.RAW, "SELECT ?")
 
 
-def test_equal_values_have_an_equal_key_and_others_another(
-    blog: Engine, source: SourceMap
-) -> None:
+def test_equal_values_have_an_equal_key_and_others_another(blog: Engine, source: SourceMap) -> None:
     with recording(source) as recorder, blog.connect() as connection:
         for value in (1, 2, 1):
             connection.execute(text("SELECT :value"), {"value": value})
@@ -251,17 +252,27 @@ def test_what_runs_after_the_block_is_not_recorded(blog: Engine, source: SourceM
 
 def test_an_error_in_the_block_still_removes_the_listeners() -> None:
     listener = StatementListener(Collected())
-    hooks = {
+
+    with pytest.raises(KeyboardInterrupt), listener.listening():
+        raise KeyboardInterrupt
+
+    assert _hooks_in_place(listener) == 0
+
+
+def test_the_listeners_are_there_inside_the_block() -> None:
+    listener = StatementListener(Collected())
+
+    with listener.listening():
+        assert _hooks_in_place(listener) == 3
+
+
+def _hooks_in_place(listener: StatementListener) -> int:
+    hooks: dict[str, Callable[..., Any]] = {
         "before_cursor_execute": listener._before,  # noqa: SLF001 - is it registered?
         "after_cursor_execute": listener._after,  # noqa: SLF001
         "handle_error": listener._failed,  # noqa: SLF001
     }
-
-    with pytest.raises(KeyboardInterrupt), listener.listening():
-        assert all(event.contains(Engine, name, hook) for name, hook in hooks.items())
-        raise KeyboardInterrupt
-
-    assert not any(event.contains(Engine, name, hook) for name, hook in hooks.items())
+    return sum(event.contains(Engine, name, hook) for name, hook in hooks.items())
 
 
 def test_without_a_source_no_call_site_is_sought(blog: Engine) -> None:

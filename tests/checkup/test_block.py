@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import URL, text
@@ -13,13 +14,17 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from harness.checkup.block import Block, block_tables
-from harness.stage import Stage
+from harness.config import Project
+from harness.database.server import PostgresServer
+from harness.stage import staged
 
 
 @pytest.fixture
-def prepared_url(harness_stage: Stage, harness_app: object) -> URL:  # noqa: ARG001 - makes tables
-    """The test database, with its tables."""
-    return harness_stage.url
+def prepared_url(harness_project: Project, harness_postgres: PostgresServer) -> Iterator[URL]:
+    """A database of its own: what blocks it must commit and be seen by others."""
+    with staged(harness_project, harness_postgres) as stage:
+        stage.prepare()
+        yield stage.url
 
 
 async def _read_users(url: URL, *, patience: str) -> int:

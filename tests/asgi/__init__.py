@@ -1,0 +1,1 @@
+"""Tests of the application's side: found, started, overridden, served."""

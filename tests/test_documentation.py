@@ -1,0 +1,138 @@
+"""The documentation says what is so."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import errors
+from harness.checks import budget, n_plus_one, server_error
+from harness.checkup import block, drills
+from harness.cli import command
+from harness.config import Configuration
+
+_LINK = re.compile(r"\]\(([^)#]+)\)")
+
+
+@pytest.fixture(scope="module")
+def readme(pytestconfig: pytest.Config) -> str:
+    return (pytestconfig.rootpath / "README.md").read_text("utf-8")
+
+
+def _blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_readmes_configuration_is_valid(readme: str) -> None:
+    tables = [tomllib.loads(block) for block in _blocks(readme, "toml")]
+
+    settings = Configuration.model_validate(tables[0]["tool"]["harness"])
+    assert settings.app == "shop.main:app"
+    assert settings.env == {"DATABASE_URL": "{async_url}"}
+
+
+def test_the_readmes_pytest_settings_are_this_projects_own(
+    readme: str, pytestconfig: pytest.Config
+) -> None:
+    shown = tomllib.loads(_blocks(readme, "toml")[1])["tool"]["pytest"]["ini_options"]
+    own = tomllib.loads((pytestconfig.rootpath / "pyproject.toml").read_text("utf-8"))
+
+    assert shown.items() <= own["tool"]["pytest"]["ini_options"].items()
+
+
+def test_the_readmes_test_runs(readme: str, pytester: pytest.Pytester, root: Path) -> None:
+    pytester.makepyfile(_blocks(readme, "python")[0])
+    pytester.makepyprojecttoml(_as_another_project(root))
+
+    result = pytester.runpytest_subprocess("-p", "no:locust")
+
+    result.assert_outcomes(passed=1)
+
+
+def test_the_readmes_make_targets_exist(readme: str, root: Path) -> None:
+    named = set(re.findall(r"make ([a-z]+)", " ".join(_blocks(readme, "console"))))
+
+    defined = set(
+        re.findall(r"^([a-z-]+):.*##", (root / "Makefile").read_text("utf-8"), re.MULTILINE)
+    )
+    assert named == {"demo", "test"}
+    assert named <= defined
+
+
+def test_every_verb_that_is_named_exists(readme: str) -> None:
+    verbs = set(re.findall(r"`harness ([a-z]+)", readme)) | set(
+        re.findall(r"\$ harness ([a-z]+)", readme)
+    )
+
+    assert (
+        verbs
+        == {"checkup", "serve"}
+        == set(command.list_commands(command.make_context("", [], resilient_parsing=True)))
+    )
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_links_lead_somewhere(root: Path, name: str) -> None:
+    targets = _LINK.findall((root / name).read_text("utf-8"))
+
+    assert [target for target in targets if not (root / target).exists()] == []
+
+
+def test_every_configuration_key_is_documented(root: Path) -> None:
+    text = (root / "docs/reference/configuration.md").read_text("utf-8")
+
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == set(Configuration.model_fields)
+
+
+def test_every_finding_kind_is_documented(root: Path) -> None:
+    text = (root / "docs/reference/configuration.md").read_text("utf-8")
+
+    for module in (budget, n_plus_one, server_error):
+        assert f"`{module.KIND}`" in text
+
+
+def test_every_error_is_documented_with_its_exit_code(root: Path) -> None:
+    text = (root / "docs/reference/errors.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `\[([\w-]+)\]` \| (\d|none) \|", text, re.MULTILINE))
+    ours = {error.slug: str(int(error.exit_code)) for error in _errors()}
+
+    assert set(rows) == set(ours)
+    assert {slug: code for slug, code in rows.items() if code != "none"}.items() <= ours.items()
+
+
+def _errors() -> Iterator[type[errors.HarnessError]]:
+    for module in (errors, block, drills):
+        for value in vars(module).values():
+            is_error = isinstance(value, type) and issubclass(value, errors.HarnessError)
+            if is_error and value is not errors.HarnessError:
+                yield value
+
+
+def test_the_readmes_python_parses(readme: str) -> None:
+    for block_of_code in _blocks(readme, "python"):
+        ast.parse(block_of_code)
+
+
+@pytest.fixture(scope="module")
+def root(pytestconfig: pytest.Config) -> Path:
+    return pytestconfig.rootpath
+
+
+def _as_another_project(root: Path) -> str:
+    return f"""
+[tool.harness]
+app = "target_app.main:create_app"
+alembic = "{root}/target_app/alembic.ini"
+env = {{ TARGET_APP_DATABASE_URL = "{{async_url}}" }}
+[tool.pytest.ini_options]
+pythonpath = ["{root}"]
+asyncio_mode = "auto"
+asyncio_default_fixture_loop_scope = "session"
+asyncio_default_test_loop_scope = "session"
+filterwarnings = ["error"]
+"""
