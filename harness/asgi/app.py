@@ -55,7 +55,7 @@ def environment_for(template: Mapping[str, str], url: URL) -> dict[str, str]:
     for name, text in template.items():
         try:
             filled[name] = text.format_map(values)
-        except (KeyError, ValueError, IndexError) as error:
+        except (KeyError, ValueError, IndexError, AttributeError) as error:
             raise ConfigurationError(
                 f"the value of {name} has an unknown placeholder: {text!r}",
                 where="[tool.harness.env]",

@@ -49,7 +49,7 @@ class Recorder:
 
     def on_request(self, request: ActiveRequest) -> None:
         """Keep a request."""
-        self._requests.append(request.finish(self.source.line))
+        self._requests.append(request.finish(self.source.definition))
 
     def on_checkout(self, checkout: Checkout) -> None:
         """Keep a checkout."""

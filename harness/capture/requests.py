@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from harness.capture.recording import RequestRecord
 from harness.findings import SourceLine
 
-__all__ = ["ASGIApp", "ActiveRequest", "RequestTracker", "current_request", "in_lifespan"]
+__all__ = ["ASGIApp", "ActiveRequest", "RequestTracker", "current_lifespan", "current_request"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -44,7 +44,7 @@ class ActiveRequest:
     """Counted by whoever keeps no records."""
     round_trips: int = 0
 
-    def finish(self, describe: Callable[[CodeType, int], SourceLine]) -> RequestRecord:
+    def finish(self, describe: Callable[[CodeType], SourceLine]) -> RequestRecord:
         """What is known of the request now that its ASGI call has returned."""
         return RequestRecord(
             number=self.number,
@@ -70,8 +70,16 @@ class ActiveRequest:
         return f"{prefix}{template}"
 
 
+@dataclass(slots=True, eq=False)
+class ActiveLifespan:
+    """An application's lifespan, in the context of which its schedulers and workers are born."""
+
+    is_working: bool = False
+    """Whether it is starting up or shutting down: in between, what runs is the application's."""
+
+
 current_request: ContextVar[ActiveRequest | None] = ContextVar("current_request", default=None)
-in_lifespan: ContextVar[bool] = ContextVar("in_lifespan", default=False)
+current_lifespan: ContextVar[ActiveLifespan | None] = ContextVar("current_lifespan", default=None)
 
 
 class RequestObserver(Protocol):
@@ -118,15 +126,29 @@ class _TrackedApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            token = in_lifespan.set(True)
-            try:
-                await self.app(scope, receive, send)
-            finally:
-                in_lifespan.reset(token)
+            await self._live(scope, receive, send)
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        lifespan = ActiveLifespan()
+
+        async def receive_and_note() -> Message:
+            message = await receive()
+            lifespan.is_working = True
+            return message
+
+        async def send_and_note(message: Message) -> None:
+            lifespan.is_working = False
+            await send(message)
+
+        token = current_lifespan.set(lifespan)
+        try:
+            await self.app(scope, receive_and_note, send_and_note)
+        finally:
+            current_lifespan.reset(token)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = self.tracker.begin(scope)
@@ -157,8 +179,8 @@ def _template(scope: Scope) -> str | None:
 
 
 def _endpoint_line(
-    endpoint: object, describe: Callable[[CodeType, int], SourceLine]
+    endpoint: object, describe: Callable[[CodeType], SourceLine]
 ) -> SourceLine | None:
     function = inspect.unwrap(endpoint) if callable(endpoint) else None
     code = getattr(function, "__code__", None)
-    return describe(code, code.co_firstlineno) if code is not None else None
+    return describe(code) if code is not None else None

@@ -127,6 +127,15 @@ class SourceMap:
             self._lines[code, number] = known
         return known
 
+    def definition(self, code: CodeType) -> SourceLine:
+        """Describe a function by the line of its ``def``: its code begins at the decorators."""
+        first = code.co_firstlineno
+        for number in range(first, first + _MOST_LINES):
+            text = linecache.getline(code.co_filename, number).lstrip()
+            if text.startswith(("def ", "async def ")):
+                return self.line(code, number)
+        return self.line(code, first)
+
     def _shown(self, filename: str) -> str:
         path = Path(filename).resolve()
         if path.is_relative_to(self.root):

@@ -23,7 +23,7 @@ from sqlalchemy.exc import MissingGreenlet
 from harness.capture.fingerprint import fingerprint
 from harness.capture.orm import origin_of
 from harness.capture.recording import Cause, Phase, RoundTrip
-from harness.capture.requests import ActiveRequest, current_request, in_lifespan
+from harness.capture.requests import ActiveRequest, current_lifespan, current_request
 from harness.capture.source import CallStack, SourceMap
 
 __all__ = ["StatementListener", "StatementObserver"]
@@ -175,7 +175,8 @@ class StatementListener:
 
 
 def _phase(request: ActiveRequest | None, stack: CallStack) -> Phase:
-    if in_lifespan.get():
+    lifespan = current_lifespan.get()
+    if lifespan is not None and lifespan.is_working:
         return Phase.LIFESPAN
     if request is not None and request.is_answered:
         return Phase.AFTER_RESPONSE

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["create_database", "drop_database", "run_admin", "server_version"]
 
 MAINTENANCE_DATABASE = "postgres"
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 5
 
 T = TypeVar("T")
 
@@ -127,7 +127,7 @@ async def _connect(address: ServerAddress, database: str) -> _Connection:
         )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         # A TimeoutError is an OSError, and has no text of its own.
-        reason = str(error) or f"no answer within {CONNECT_SECONDS:.0f} s"
+        reason = str(error) or f"no answer within {CONNECT_SECONDS} s"
         what = f"No connection to the PostgreSQL at {address.host}:{address.port}: {reason}"
         where = f"database {database!r}, user {address.user!r}"
         raise UnreachableTargetError(what, where=where) from error

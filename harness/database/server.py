@@ -41,10 +41,12 @@ class PostgresServer(Protocol):
     @property
     def address(self) -> ServerAddress:
         """Where it listens."""
+        ...
 
     @property
     def origin(self) -> str:
         """Where it comes from, in a few words: ``"PostgreSQL 18.4, embedded"``."""
+        ...
 
     def close(self) -> None:
         """Let go of it: stops it if it was started for us. May be called twice."""

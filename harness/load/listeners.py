@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import gevent
 import gevent.os
+from gevent import socket
 from locust import events
 from locust.env import Environment
 
@@ -112,7 +113,7 @@ def _require_answer(host: str) -> None:
     parts = urlsplit(host)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        gevent.socket.create_connection((parts.hostname, port), timeout=5).close()
+        socket.create_connection((parts.hostname, port), timeout=5).close()
     except OSError as error:
         raise UnreachableTargetError(
             f"nothing answers at {host}: {error}",

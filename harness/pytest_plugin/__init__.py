@@ -7,6 +7,7 @@ nothing imported that pytest has not imported itself.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 
@@ -27,15 +28,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Wake up where the project is configured."""
     if not _is_configured(config):
         return
-    for module in _MODULES:
+    for name in _MODULES:
         try:
-            config.pluginmanager.import_plugin(module)
+            module = importlib.import_module(name)
         except ImportError as error:
-            missing = getattr(error.__cause__, "name", None) or error  # pytest wraps the error
             raise pytest.UsageError(
-                f"[tool.harness] is configured, but {missing!r} is not installed: "
+                f"[tool.harness] is configured, but {error.name!r} is not installed: "
                 "pip install 'fastapi-sqlalchemy-harness[test,postgres]'"
             ) from error
+        config.pluginmanager.register(module, name)
 
 
 def _is_configured(config: pytest.Config) -> bool:

@@ -34,7 +34,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """A test with a budget is counted, also where it does not ask for the fixture."""
     marker = item.get_closest_marker(MARKER)
     if marker is not None and isinstance(item, pytest.Function):
-        _budget(marker)
+        _budget(marker, item)
         if FIXTURE not in item.fixturenames:
             item.fixturenames.append(FIXTURE)
 
@@ -61,7 +61,7 @@ def _enforce(item: pytest.Item, queries: Queries) -> None:
     project = getattr(item, "funcargs", {}).get("harness_project")
     findings: list[Finding] = []
     if marker is not None:
-        total, per_request = _budget(marker)
+        total, per_request = _budget(marker, item)
         findings = over_budget(
             queries.recording, test=item.nodeid, total=total, per_request=per_request
         )
@@ -73,13 +73,17 @@ def _enforce(item: pytest.Item, queries: Queries) -> None:
         pytest.fail(_described(findings), pytrace=False)
 
 
-def _budget(marker: pytest.Mark) -> tuple[int | None, int | None]:
+def _budget(marker: pytest.Mark, item: pytest.Item) -> tuple[int | None, int | None]:
     total = marker.args[0] if marker.args else marker.kwargs.get("total")
     per_request = marker.kwargs.get("per_request")
     unknown = set(marker.kwargs) - {"total", "per_request"}
     numbers = [number for number in (total, per_request) if number is not None]
     if unknown or len(marker.args) > 1 or not numbers or not all(_is_count(n) for n in numbers):
-        raise pytest.UsageError(f"@pytest.mark.{_HELP.partition(':')[0]}: got {marker}")
+        given = [*map(repr, marker.args), *(f"{key}={it!r}" for key, it in marker.kwargs.items())]
+        raise pytest.UsageError(
+            f"{item.nodeid} has {MARKER}({', '.join(given)}); "
+            f"the marker is {_HELP.partition(':')[0]}, with numbers from 0"
+        )
     return total, per_request
 
 

@@ -89,10 +89,10 @@ def _site(site: SourceLine | None) -> Json:
 def _load(load: LoadStory | None) -> Json:
     if load is None:
         return None
-    return asdict(load) | {
-        "routes": [asdict(row) for row in sorted(load.routes, key=lambda row: row.route)],
-        "pools": [asdict(row) for row in sorted(load.pools, key=lambda row: row.name)],
-    }
+    content: dict[str, Json] = asdict(load)
+    content["routes"] = [asdict(row) for row in sorted(load.routes, key=lambda row: row.route)]
+    content["pools"] = [asdict(row) for row in load.pools]
+    return content
 
 
 def _exhaustion(story: ExhaustionStory | None) -> Json:
@@ -101,7 +101,9 @@ def _exhaustion(story: ExhaustionStory | None) -> Json:
     outcomes = sorted(
         story.outcomes, key=lambda item: (item.offset_seconds, item.seconds, item.outcome)
     )
-    return asdict(story) | {"outcomes": [asdict(item) for item in outcomes]}
+    content: dict[str, Json] = asdict(story)
+    content["outcomes"] = [asdict(item) for item in outcomes]
+    return content
 
 
 def _finite(value: Json) -> Json:

@@ -61,8 +61,9 @@ async def enter(app: object) -> None:
 
 async def test_a_start_up_that_raises_is_told_in_the_applications_words() -> None:
     @asynccontextmanager
-    async def failing(_app: object) -> AsyncIterator[None]:
-        raise RuntimeError("no redis at localhost:6379")
+    async def failing(app: FastAPI) -> AsyncIterator[None]:
+        if not hasattr(app.state, "redis"):
+            raise RuntimeError("no redis at localhost:6379")
         yield
 
     with pytest.raises(ApplicationStartError) as caught:
@@ -143,7 +144,8 @@ def test_a_loop_that_ends_shuts_the_application_down() -> None:
         staying.append(asyncio.create_task(stay()))
         await is_started.wait()
 
-    is_started, staying = asyncio.Event(), []
+    is_started = asyncio.Event()
+    staying: list[asyncio.Task[None]] = []
     with asyncio.Runner() as runner:
         runner.run(start())
 

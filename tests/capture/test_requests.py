@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 
 from harness.asgi.lifespan import lifespan
 from harness.capture import RequestRecord, RequestTracker, SourceMap, recording
-from harness.capture.requests import ASGIApp, Scope, in_lifespan
+from harness.capture.requests import ASGIApp, Scope, current_lifespan
 
 Ask = Callable[..., Awaitable[RequestRecord]]
 
@@ -211,6 +211,33 @@ async def test_what_the_lifespan_runs_is_not_counted(blog: Engine, source: Sourc
     assert trip.call_site.function.endswith("ping")
 
 
+async def test_a_worker_that_the_lifespan_starts_is_counted(
+    blog: Engine, source: SourceMap
+) -> None:
+    is_told, has_worked = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        await is_told.wait()
+        with blog.connect() as connection:
+            connection.execute(text("SELECT 1"))
+        has_worked.set()
+
+    @asynccontextmanager
+    async def employing(_: FastAPI) -> AsyncIterator[None]:
+        worker = asyncio.create_task(work())
+        yield
+        await worker
+
+    app = RequestTracker().wrap(FastAPI(lifespan=employing))
+
+    with recording(source) as recorder:
+        async with lifespan(app):
+            is_told.set()
+            await has_worked.wait()
+
+    assert len(recorder.snapshot().round_trips) == 1
+
+
 async def test_the_lifespan_ends_where_its_call_returns() -> None:
     async def refusing(*_: object) -> None:
         """Speaks no lifespan protocol."""
@@ -223,7 +250,7 @@ async def test_the_lifespan_ends_where_its_call_returns() -> None:
 
     await RequestTracker().wrap(refusing)({"type": "lifespan"}, silence, nobody)
 
-    assert not in_lifespan.get()
+    assert current_lifespan.get() is None
 
 
 async def test_an_observer_that_left_hears_nothing(source: SourceMap) -> None:

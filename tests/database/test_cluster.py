@@ -75,7 +75,7 @@ def provided(cache: Path, binaries: Binaries) -> Provided:
 
 @contextmanager
 def starting(cache: Path) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(  # noqa: S603 - the script above
+    process = subprocess.Popen(
         [sys.executable, "-c", STARTER, cache],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

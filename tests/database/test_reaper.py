@@ -82,7 +82,7 @@ def state_and_parent(pid: int) -> tuple[str, int] | None:
             return None
         state, parent = after_name.split()[:2]
         return state, int(parent)
-    listed = subprocess.run(  # noqa: S603 - a number of ours
+    listed = subprocess.run(
         ["/bin/ps", "-o", "stat=,ppid=", "-p", str(pid)],
         check=False,
         capture_output=True,
@@ -113,7 +113,7 @@ def comes_true(claim: Callable[[], bool], *, within_seconds: float = GONE_SECOND
 
 @contextmanager
 def running(script: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(  # noqa: S603 - the scripts above
+    process = subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with process:
