@@ -18,6 +18,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from harness.errors import ExitCode
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("harness", "target_app", "fixtures", "loadtests", "tests", "benchmarks")
 OURS = {*FOLDERS, "conftest"}
@@ -353,6 +355,19 @@ def test_the_files_that_the_rules_look_at_are_there(modules: list[Module]) -> No
     assert layers == set(LAYERS)
 
 
+def test_the_readme_and_the_command_tell_every_exit_code() -> None:
+    help_text = (ROOT / "harness" / "cli" / "__init__.py").read_text(encoding="utf-8")
+    told = [" ".join(text.split()) for text in ((ROOT / "README.md").read_text("utf-8"), help_text)]
+    untold = [
+        code.name
+        for text in told
+        for code in ExitCode
+        if not re.search(rf"[Ee]xit codes?\b[^.]*\b{code.value} [a-z]", text)
+    ]
+
+    assert untold == []
+
+
 @pytest.mark.parametrize(
     "statement",
     ["import harness", "import harness\nfor name in harness.__all__: getattr(harness, name)"],
@@ -363,7 +378,7 @@ def test_importing_the_harness_loads_nothing_heavier_than_sqlalchemy(statement: 
 
 
 def test_a_heavy_import_would_be_noticed() -> None:
-    assert _loaded_by("import harness, typer") & HEAVY >= {"typer"}
+    assert _loaded_by("import harness, click") & HEAVY >= {"click"}
 
 
 def test_no_module_outside_harness_load_brings_locust_into_its_process(

@@ -6,13 +6,14 @@ failed test are a section of its report.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 
 import pytest
 
 from harness.checks.budget import over_budget
 from harness.findings import Finding, judge
 from harness.pytest_plugin.queries import Queries
+from harness.report.plain import findings_as_text
 
 MARKER = "max_queries"
 FIXTURE = "harness_queries"
@@ -51,7 +52,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         finally:
             findings = queries.findings
             if findings:
-                item.add_report_section("call", "queries", _described(findings))
+                item.add_report_section("call", "queries", findings_as_text(findings))
     _enforce(item, queries)
     return result
 
@@ -70,7 +71,7 @@ def _enforce(item: pytest.Item, queries: Queries) -> None:
         judged = judge(queries.findings, settings.allow)
         findings.extend(item for item in judged.open if item.kind in settings.fail_on)
     if findings:
-        pytest.fail(_described(findings), pytrace=False)
+        pytest.fail(findings_as_text(findings), pytrace=False)
 
 
 def _budget(marker: pytest.Mark, item: pytest.Item) -> tuple[int | None, int | None]:
@@ -89,17 +90,3 @@ def _budget(marker: pytest.Mark, item: pytest.Item) -> tuple[int | None, int | N
 
 def _is_count(number: object) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and number >= 0
-
-
-def _described(findings: Sequence[Finding]) -> str:
-    return "\n\n".join(_lines(finding) for finding in findings)
-
-
-def _lines(finding: Finding) -> str:
-    lines = [f"{finding.kind}  {finding.label} @ {finding.anchor}", f"  {finding.title}"]
-    if finding.site is not None:
-        lines.append(f"  edit      {finding.site}  {finding.site.code}")
-    lines.append(f"  fix       {finding.fix}")
-    lines.extend(f"  {also.role}  {also.site}  {also.site.code}" for also in finding.related)
-    lines.extend(f"  {name}  {value}" for name, value in finding.evidence)
-    return "\n".join(lines)

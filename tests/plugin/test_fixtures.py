@@ -65,14 +65,6 @@ def test_an_override_lasts_for_its_test_and_a_mistyped_one_is_refused(project: P
     result.stdout.fnmatch_lines(["E *did you mean 'shop.database:get_session'?"])
 
 
-def test_a_test_without_a_database_starts_no_server(project: Project) -> None:
-    project.configure(table=TABLE + 'postgres = "system"\n')
-
-    result = project.run("def test_nothing(harness_project): assert harness_project.root")
-
-    result.assert_outcomes(passed=1)
-
-
 def test_a_project_without_a_table_sees_nothing_of_the_plugin(pytester: pytest.Pytester) -> None:
     pytester.makepyprojecttoml('[tool.other]\nname = "not [tool.harness]"\n')
     pytester.makepyfile("""
@@ -152,12 +144,6 @@ raise RuntimeError("relation authors already exists")
                 "[[]configuration]",
             ],
             id="a migration that fails",
-        ),
-        pytest.param(
-            "shop.database:Base",
-            "shop.main:app",
-            ["'shop.main:app' is a FastAPI, not a MetaData or a Base", "[[]target-import]"],
-            id="metadata that is none",
         ),
     ],
 )
