@@ -12,6 +12,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ from harness.middleware import STATUS_PATH
 __all__ = ["ServedApplication", "owned_process", "serving"]
 
 _STOP_SECONDS = 10.0
+_REST_SECONDS = 5.0
 _SHOWN_LINES = 6
 
 
@@ -52,6 +54,21 @@ class ServedApplication:
             raise UnreachableTargetError(
                 f"the served application does not tell its status: {error}"
             ) from error
+
+    def status_at_rest(self) -> dict[str, Any]:
+        """The counts once no connection is out any more, or after a few seconds' patience.
+
+        Clients that stop leave requests behind that the server still works on.
+
+        Raises:
+            UnreachableTargetError: If it does not answer.
+        """
+        until = time.monotonic() + _REST_SECONDS
+        while True:
+            status = self.status()
+            if not any(pool["checked_out"] for pool in status["pools"]) or time.monotonic() > until:
+                return status
+            time.sleep(0.05)
 
 
 @contextmanager

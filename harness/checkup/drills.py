@@ -20,7 +20,6 @@ Plan = Sequence[tuple[str, str]]
 
 _STEADY_USERS = 8
 _STEADY_SECONDS = 8
-_REST_SECONDS = 2.0
 
 POOL = {"pool_size": 2, "max_overflow": 1, "pool_timeout": 1.0}
 """The pool that is run dry: small, and quick to give up."""
@@ -43,7 +42,7 @@ def steady_load(stage: Stage, plan: Plan) -> LoadStory:
             "browse", target, plan, users=_STEADY_USERS, seconds=_STEADY_SECONDS
         ) as run:
             samples = run.result()
-        return load_story(samples, _status_at_rest(target))
+        return load_story(samples, target.status_at_rest())
 
 
 def exhaust(stage: Stage, plan: Plan) -> ExhaustionStory:
@@ -85,16 +84,6 @@ def _options(stage: Stage) -> list[str]:
 def _environment(stage: Stage) -> dict[str, str]:
     server = stage.server.address.url("postgres", driver="asyncpg")
     return {"HARNESS_POSTGRES": server.render_as_string(hide_password=False)}
-
-
-def _status_at_rest(target: ServedApplication) -> dict[str, Any]:
-    """The counts once nothing is out any more, or after a moment's patience."""
-    until = time.monotonic() + _REST_SECONDS
-    while True:
-        status = target.status()
-        if not any(pool["checked_out"] for pool in status["pools"]) or time.monotonic() > until:
-            return status
-        time.sleep(0.05)
 
 
 def _await_traffic(target: ServedApplication, run: LocustRun) -> None:

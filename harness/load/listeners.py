@@ -163,7 +163,7 @@ def _quitting(run: _Run, environment: Environment) -> None:
 
 
 def _judge(run: _Run, taken: Samples, environment: Environment) -> None:
-    status = run.target.status() if run.target is not None else None
+    status = run.target.status_at_rest() if run.target is not None else None
     story = load_story(taken, status)
     verdicts = [steady_answers(story)]
     if status is None:

@@ -6,20 +6,22 @@ database of its own on it. With a server of the user's own there is nothing to s
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from harness.config import load_project
-from harness.database.embedded import EmbeddedServer
 from harness.database.lease import Lease
 from harness.database.search import find_server
 from harness.errors import HarnessError
 
+if TYPE_CHECKING:
+    from harness.database.embedded import EmbeddedServer
+
 __all__ = ["joined_server"]
 
 _INPUT = "harness_lease"
-_SERVER = pytest.StashKey[EmbeddedServer]()
+_SERVER = pytest.StashKey["EmbeddedServer"]()
 
 
 class WorkerNode(Protocol):
@@ -57,7 +59,11 @@ def joined_server(config: pytest.Config) -> EmbeddedServer | None:
         ServerStartError: If the server has ended.
     """
     lease = getattr(config, "workerinput", {}).get(_INPUT)
-    return EmbeddedServer.join(Lease.from_json(lease)) if lease is not None else None
+    if lease is None:
+        return None
+    from harness.database.embedded import EmbeddedServer  # noqa: PLC0415 - needs the extra
+
+    return EmbeddedServer.join(Lease.from_json(lease))
 
 
 def _started_server(config: pytest.Config) -> EmbeddedServer | None:
@@ -66,4 +72,8 @@ def _started_server(config: pytest.Config) -> EmbeddedServer | None:
         server = find_server(choice) if choice in {"auto", "embedded"} else None
     except HarnessError:
         return None  # every worker meets the same, and can say so in its tests' reports
+    if server is None:
+        return None
+    from harness.database.embedded import EmbeddedServer  # noqa: PLC0415 - needs the extra
+
     return server if isinstance(server, EmbeddedServer) else None
