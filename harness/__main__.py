@@ -18,6 +18,7 @@ def main() -> int:
         An `ExitCode`.
     """
     signal.signal(signal.SIGTERM, _interrupted)
+    signal.signal(signal.SIGINT, _interrupted)  # also where a shell had it ignored
     try:
         return _run()
     except HarnessError as error:

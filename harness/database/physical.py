@@ -34,7 +34,8 @@ def _owner() -> str:
 class PhysicalConnection:
     """The one connection of a test's transactions on one event loop."""
 
-    connection: asyncpg.Connection[Any]
+    connection: Any
+    """asyncpg's, which ships no types."""
     wait_seconds: float
     stack: SavepointStack | None = None
     """None between tests."""
@@ -43,9 +44,7 @@ class PhysicalConnection:
     """Whether something raised since it was last known that the server's transaction is sound."""
     _turn: asyncio.Condition = field(default_factory=asyncio.Condition)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _statements: dict[str, asyncpg.prepared_stmt.PreparedStatement[Any]] = field(
-        default_factory=dict
-    )
+    _statements: dict[str, Any] = field(default_factory=dict)
     _codecs: dict[tuple[str, str, str], object] = field(default_factory=dict)
     _requests: dict[Frame, ActiveRequest | None] = field(default_factory=dict)
 
@@ -168,7 +167,7 @@ class PhysicalConnection:
         if has_ddl:
             await self.forget_statements()
 
-    async def prepare(self, sql: str) -> asyncpg.prepared_stmt.PreparedStatement[Any]:
+    async def prepare(self, sql: str) -> Any:  # noqa: ANN401 - asyncpg's
         """A prepared statement, shared by all virtual connections: the cache stays warm."""
         known = self._statements.get(sql)
         if known is None:

@@ -13,8 +13,6 @@ from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
-
 from harness.database.physical import PhysicalConnection
 from harness.database.savepoints import Frame, is_read, may_change_schema
 from harness.errors import SandboxConflictError
@@ -28,7 +26,8 @@ class VirtualStatement:
 
     connection: VirtualConnection
     sql: str
-    prepared: asyncpg.prepared_stmt.PreparedStatement[Any]
+    prepared: Any
+    """asyncpg's, which ships no types."""
 
     async def fetch(self, *arguments: Any) -> list[Any]:  # noqa: ANN401 - bind values
         """All rows."""
