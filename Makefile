@@ -15,8 +15,7 @@ help: ## List the targets
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, found " + sys.version.split()[0] + ": make PYTHON=python3.12")'
 	@echo "Setting up $(VENV) (once; takes about a minute)"
-	@rm -rf $(VENV)
-	@$(PYTHON) -m venv --without-pip $(VENV)
+	@test -x $(PY) || { rm -rf $(VENV); $(PYTHON) -m venv --without-pip $(VENV); }
 	@$(PYTHON) -m pip --disable-pip-version-check --python $(PY) install -q "pip>=25.1"
 	@$(PIP) install -q --group dev -e '.[all]' -c constraints.txt
 	@touch $@
@@ -26,9 +25,9 @@ demo: $(STAMP) ## Examine the reference application: N+1, load, pool exhaustion,
 
 test: $(STAMP) ## Run the test suite on an embedded PostgreSQL
 	@rm -f .coverage .coverage.*
-	@$(PY) -m coverage run -m pytest
+	@$(PY) -m coverage run -m pytest -n auto --maxprocesses 4 --dist loadfile
 	@$(PY) -m coverage combine -q
-	@printf 'Lines covered, in %%: '; $(PY) -m coverage report --fail-under=85 --format=total
+	@$(PY) -m coverage report --fail-under=90 > $(VENV)/coverage.txt || { cat $(VENV)/coverage.txt; exit 2; }
 
 lint: $(STAMP) ## ruff: rules and format
 	@$(VENV)/bin/ruff check .

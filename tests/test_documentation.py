@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import errors
-from harness.checks import budget, n_plus_one, server_error
+from harness.checks import budget, n_plus_one, probe, server_error
 from harness.checkup import block, drills
 from harness.cli import command
 from harness.config import Configuration
@@ -92,8 +92,8 @@ def test_every_configuration_key_is_documented(root: Path) -> None:
 def test_every_finding_kind_is_documented(root: Path) -> None:
     text = (root / "docs/reference/configuration.md").read_text("utf-8")
 
-    for module in (budget, n_plus_one, server_error):
-        assert f"`{module.KIND}`" in text
+    kinds = {module.KIND for module in (budget, n_plus_one, server_error)} | probe.KINDS
+    assert [kind for kind in kinds if f"`{kind}`" not in text] == []
 
 
 def test_every_error_is_documented_with_its_exit_code(root: Path) -> None:

@@ -10,13 +10,14 @@ from importlib.metadata import PackageNotFoundError, version
 
 from harness.capture.traffic import ExhaustionStory, LoadStory
 from harness.checks.exhaustion import exhaustion
+from harness.checks.probe import finding_of
 from harness.checks.steady_load import connections_returned, pool_timeouts, steady_answers
 from harness.checkup.block import CannotBlockError
 from harness.checkup.drills import PoolNotOursError, exhaust, steady_load
 from harness.checkup.endpoints import Examined, examine_endpoints
 from harness.config import Project
 from harness.database.search import find_server
-from harness.findings import Judgement, ProbeVerdict, Severity, Verdict, judge
+from harness.findings import Finding, Judgement, ProbeVerdict, Severity, Verdict, judge
 from harness.report.content import EndpointRow, Report
 from harness.stage import Stage, staged
 
@@ -67,9 +68,15 @@ def examine(project: Project, *, is_strict_about_allowances: bool, watcher: Watc
             load = _under_load(stage, examined, watcher)
     finally:
         server.close()
+    by_probe = {verdict.probe: finding_of(verdict) for verdict in load.probes}
     judgement = judge(
-        [finding for item in examined for finding in item.findings], project.configuration.allow
+        [
+            *(finding for item in examined for finding in item.findings),
+            *(finding for finding in by_probe.values() if finding is not None),
+        ],
+        project.configuration.allow,
     )
+    probes = [_accepted(verdict, by_probe[verdict.probe], judgement) for verdict in load.probes]
     endpoints = tuple(_weighed(item, judgement) for item in examined)
     return Report(
         harness_version=_version("fastapi-sqlalchemy-harness"),
@@ -78,10 +85,10 @@ def examine(project: Project, *, is_strict_about_allowances: bool, watcher: Watc
         started_at=began_at.isoformat(timespec="seconds"),
         seconds=time.perf_counter() - began,
         versions=tuple((name, _version(name)) for name in _PACKAGES),
-        verdict=_overall(judgement, load.probes, is_strict=is_strict_about_allowances),
+        verdict=_overall(judgement, probes, is_strict=is_strict_about_allowances),
         endpoints=endpoints,
         judgement=judgement,
-        probes=(_endpoint_probe(endpoints, judgement), *load.probes),
+        probes=(_endpoint_probe(endpoints, judgement), *probes),
         load=load.story,
         exhaustion=load.exhaustion,
     )
@@ -118,6 +125,13 @@ def _weighed(item: Examined, judgement: Judgement) -> EndpointRow:
     if item.row.verdict is Verdict.FAIL and not set(item.findings) & set(judgement.open):
         return replace(item.row, verdict=Verdict.WARN)
     return item.row
+
+
+def _accepted(verdict: ProbeVerdict, finding: Finding | None, judgement: Judgement) -> ProbeVerdict:
+    """A probe fails by an open finding; one that is accepted is a warning."""
+    if finding is None or finding in judgement.open:
+        return verdict
+    return replace(verdict, verdict=Verdict.WARN)
 
 
 def _endpoint_probe(endpoints: Sequence[EndpointRow], judgement: Judgement) -> ProbeVerdict:
