@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from harness.checkup.tables import table_names
 from harness.database.schema import run_apart
 from harness.errors import UnavailableError
 
@@ -21,10 +22,6 @@ __all__ = ["Block", "CannotBlockError", "block_tables"]
 
 _LOCK_WAIT = "100ms"
 _ATTEMPTS = 100
-_TABLES = text(
-    "SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables "
-    "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-)
 
 
 class CannotBlockError(UnavailableError):
@@ -72,12 +69,11 @@ async def _lock(connection: AsyncConnection) -> None:
     Waiting for longer than `deadlock_timeout` (1 s) would make the server end somebody's
     transaction, perhaps the application's: an error that no lock of one table causes.
     """
-    tables = (await connection.execute(_TABLES)).scalars().all()
+    tables = await table_names(connection)
     await connection.rollback()
     for _ in range(_ATTEMPTS if tables else 0):
         await connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'"))
         try:
-            # The names come quoted from the server; LOCK takes no bind parameters.
             await connection.execute(
                 text(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
             )

@@ -15,6 +15,7 @@ from harness.checks.steady_load import connections_returned, pool_timeouts, stea
 from harness.checkup.block import CannotBlockError
 from harness.checkup.drills import PoolNotOursError, exhaust, steady_load
 from harness.checkup.endpoints import Examined, examine_endpoints
+from harness.checkup.rows import rows_probe
 from harness.config import Project
 from harness.database.search import find_server
 from harness.findings import Finding, Judgement, ProbeVerdict, Severity, Verdict, judge
@@ -63,6 +64,7 @@ def examine(project: Project, *, is_strict_about_allowances: bool, watcher: Watc
         with staged(project, server) as stage:
             app = stage.load_app()
             stage.prepare()
+            rows = rows_probe(stage.url)
             watcher.step("Counting statements per endpoint")
             examined = list(examine_endpoints(stage, app, progress=watcher.detail))
             load = _under_load(stage, examined, watcher)
@@ -88,7 +90,7 @@ def examine(project: Project, *, is_strict_about_allowances: bool, watcher: Watc
         verdict=_overall(judgement, probes, is_strict=is_strict_about_allowances),
         endpoints=endpoints,
         judgement=judgement,
-        probes=(_endpoint_probe(endpoints, judgement), *probes),
+        probes=(rows, _endpoint_probe(endpoints, judgement), *probes),
         load=load.story,
         exhaustion=load.exhaustion,
     )

@@ -12,7 +12,7 @@ from argparse import ArgumentParser
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import gevent
@@ -85,11 +85,18 @@ def _init(run: _Run, environment: Environment) -> None:
     try:
         _aim(run, environment, is_owned_target=options.i_own_this_target)
     except HarnessError as error:
-        print(f"harness: {error}", file=sys.stderr, flush=True)  # noqa: T201 - Locust's own log has tracebacks
-        run.resources.close()
-        os._exit(error.exit_code)  # Locust swallows what a listener raises, and goes on
+        _give_up(run, str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _give_up(run, "interrupted; everything that was started is stopped", ExitCode.INTERRUPTED)
     if options.owned:
         gevent.spawn(_stop_with_owner)
+
+
+def _give_up(run: _Run, message: str, code: ExitCode) -> NoReturn:
+    """Say why and end the process: Locust swallows what a listener raises, and goes on."""
+    print(f"harness: {message}", file=sys.stderr, flush=True)  # noqa: T201
+    run.resources.close()
+    os._exit(code)
 
 
 def _aim(run: _Run, environment: Environment, *, is_owned_target: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -82,3 +83,28 @@ def test_a_host_elsewhere_needs_a_confirmation(run_locust: RunLocust) -> None:
 
     assert "--i-own-this-target" in ended.stderr
     assert ended.returncode == 2
+
+
+def test_ctrl_c_while_the_application_is_being_served_is_said_in_a_line(
+    pytestconfig: pytest.Config,
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "locust", "-f", "loadtests", "--headless", "-t", "60s"],
+        cwd=pytestconfig.rootpath,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "serving the configured application" in line:
+                break
+
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+
+    assert "interrupted; everything that was started is stopped" in errors
+    assert "Traceback" not in errors
+    assert process.returncode == 130
