@@ -7,11 +7,21 @@ the test database belong to ``postgres`` by themselves, others by ``@pytest.mark
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 
 import pytest
 
 _VARIABLE = "REQUIRED_TESTS"
+
+
+@pytest.fixture
+def unmeasured_environment() -> Mapping[str, str]:
+    """The environment for a child that is to be interrupted.
+
+    coverage's tracer asks at every call which greenlet runs, in Python code whose exceptions it
+    clears: an interrupt that arrives there is lost.
+    """
+    return {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
 
 
 def pytest_configure(config: pytest.Config) -> None:

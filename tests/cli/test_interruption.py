@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,16 +16,20 @@ import pytest
 _WITHIN_SECONDS = 5.0
 _PATIENCE_SECONDS = 60.0
 _TAG = "HARNESS_TEST_TAG"
+# CPython dies of the signal itself where the interrupt passed through an `exec` on its way up.
+_INTERRUPTED = {130, -signal.SIGINT}
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
 
 
 @contextmanager
-def _checkup(tag: str, output: Path, root: Path) -> Iterator[subprocess.Popen[str]]:
+def _checkup(
+    tag: str, output: Path, root: Path, unmeasured_environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "harness", "checkup", "--output", str(output)],
         cwd=root,
-        env={**os.environ, _TAG: tag},
+        env={**unmeasured_environment, _TAG: tag},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -89,16 +93,20 @@ def _await_nothing_left(tag: str, server_folder: Path | None) -> list[str]:
 
 @pytest.mark.parametrize("step", ["Preparing a database", "Steady load", "Running a small pool"])
 def test_ctrl_c_stops_everything_and_says_so(
-    step: str, tmp_path: Path, pytestconfig: pytest.Config
+    step: str,
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
+    unmeasured_environment: Mapping[str, str],
 ) -> None:
     tag = f"{os.getpid()}-int-{step}"
-    with _checkup(tag, tmp_path, pytestconfig.rootpath) as process:
+    with _checkup(tag, tmp_path, pytestconfig.rootpath, unmeasured_environment) as process:
         _await_step(process, step)
         server_folder = _server_folder(process.pid)
 
         os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=_PATIENCE_SECONDS)
+        output, errors = process.communicate(timeout=_PATIENCE_SECONDS)
 
+        assert process.returncode in _INTERRUPTED, output + errors
         assert "interrupted; everything that was started is stopped" in errors
         assert "Traceback" not in errors
         assert _await_nothing_left(tag, server_folder) == []
@@ -106,10 +114,13 @@ def test_ctrl_c_stops_everything_and_says_so(
 
 @pytest.mark.parametrize("step", ["Preparing a database", "Steady load", "Running a small pool"])
 def test_kill_9_leaves_no_process_behind(
-    step: str, tmp_path: Path, pytestconfig: pytest.Config
+    step: str,
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
+    unmeasured_environment: Mapping[str, str],
 ) -> None:
     tag = f"{os.getpid()}-kill-{step}"
-    with _checkup(tag, tmp_path, pytestconfig.rootpath) as process:
+    with _checkup(tag, tmp_path, pytestconfig.rootpath, unmeasured_environment) as process:
         _await_step(process, step)
         server_folder = _server_folder(process.pid)
         assert any("postgres" in command for command in _traces(tag, server_folder))

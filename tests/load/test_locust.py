@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -86,11 +86,12 @@ def test_a_host_elsewhere_needs_a_confirmation(run_locust: RunLocust) -> None:
 
 
 def test_ctrl_c_while_the_application_is_being_served_is_said_in_a_line(
-    pytestconfig: pytest.Config,
+    pytestconfig: pytest.Config, unmeasured_environment: Mapping[str, str]
 ) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "locust", "-f", "loadtests", "--headless", "-t", "60s"],
         cwd=pytestconfig.rootpath,
+        env={**unmeasured_environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
