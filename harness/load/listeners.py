@@ -6,12 +6,14 @@ The verdict is computed in a ``quitting`` listener: on ``test_stop`` requests in
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from argparse import ArgumentParser
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -82,14 +84,24 @@ def _init(run: _Run, environment: Environment) -> None:
     options = environment.parsed_options
     if options is None or environment.runner is None:
         return
+    before = signal.signal(signal.SIGINT, _leave)
     try:
         _aim(run, environment, is_owned_target=options.i_own_this_target)
     except HarnessError as error:
         _give_up(run, str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _give_up(run, "interrupted; everything that was started is stopped", ExitCode.INTERRUPTED)
+    finally:
+        signal.signal(signal.SIGINT, before)
     if options.owned:
         gevent.spawn(_stop_with_owner)
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """End at once, without an exception: one that is raised inside gevent's hub can be lost.
+
+    What was started stops by itself, as its standard input ends with this process.
+    """
+    os.write(2, b"harness: interrupted; what was started stops\n")
+    os._exit(ExitCode.INTERRUPTED)
 
 
 def _give_up(run: _Run, message: str, code: ExitCode) -> NoReturn:
