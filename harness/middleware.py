@@ -34,7 +34,6 @@ class Probe:
 
     def __init__(self, app: ASGIApp, *, token: str | None = None) -> None:
         self._token = token or os.environ.get("HARNESS_TOKEN", "")
-        self._app = app
         self._tracker = RequestTracker()
         self._tracked = self._tracker.wrap(app)
         self._meter = Meter(self._tracker)

@@ -124,7 +124,8 @@ def _under_load(stage: Stage, examined: Sequence[Examined], watcher: Watcher) ->
 
 def _weighed(item: Examined, judgement: Judgement) -> EndpointRow:
     """An endpoint fails by what is open; what is accepted is a warning."""
-    if item.row.verdict is Verdict.FAIL and not set(item.findings) & set(judgement.open):
+    is_accepted = item.findings and not set(item.findings) & set(judgement.open)
+    if item.row.verdict is Verdict.FAIL and is_accepted:
         return replace(item.row, verdict=Verdict.WARN)
     return item.row
 

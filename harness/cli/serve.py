@@ -64,7 +64,7 @@ def serve(  # noqa: PLR0917 - one parameter per option
     project = load_project()
     project.required_app()
     listener = bound_socket(host, port)
-    token = os.environ.get("HARNESS_TOKEN") or secrets.token_urlsafe(24)
+    token = project.configuration.token or secrets.token_urlsafe(24)
     address = f"http://{host}:{listener.getsockname()[1]}"
     with _stage(project, database) as stage:
         pooled = Stage(
