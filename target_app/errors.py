@@ -3,12 +3,14 @@
 A module of its own so that repositories and services raise what happened, and HTTP status
 codes for it stand in one place. Whatever is not named here stays a 500.
 
-    RequestValidationError                                 422
-    NotFoundError                                          404
-    IntegrityError, sqlstate 23505 (unique_violation)      409
-    TimeoutError, code 3o7r (pool exhausted)               503 with Retry-After
-    DBAPIError, sqlstate 53300 (too_many_connections)      503 with Retry-After
-    UnavailableError (the readiness check failed)          503 with Retry-After
+    RequestValidationError                               422
+    NotFoundError                                        404
+    RuleError (a rule of the business says no)           400
+    AuthenticationError                                  401
+    a unique or foreign key constraint says no           409
+    pool exhausted (TimeoutError, code 3o7r)             503 with Retry-After
+    the database is full, busy, restarting or gone       503 with Retry-After
+    UnavailableError (the readiness check failed)        503 with Retry-After
 """
 
 import logging
@@ -18,13 +20,34 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.responses import Response
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 1
 POOL_EXHAUSTED = "3o7r"  # https://sqlalche.me/e/3o7r
-TOO_MANY_CONNECTIONS = "53300"  # PostgreSQL manual, appendix A
-UNIQUE_VIOLATION = "23505"
+
+# By the SQLSTATE of the PostgreSQL manual, appendix A, and by SQLite's name.
+_CONFLICTS = {
+    "23505": "a row with this value exists already",
+    "SQLITE_CONSTRAINT_UNIQUE": "a row with this value exists already",
+    "23503": "a row that this one needs does not exist, or others still need this one",
+    "SQLITE_CONSTRAINT_FOREIGNKEY": (
+        "a row that this one needs does not exist, or others still need this one"
+    ),
+}
+_CONNECTION_EXCEPTION = "08"  # the class of SQLSTATEs for lost and refused connections
+_UNAVAILABLE = {
+    "53300",  # too_many_connections
+    "57014",  # query_canceled: statement_timeout
+    "25P03",  # idle_in_transaction_session_timeout
+    "40001",  # serialization_failure
+    "40P01",  # deadlock_detected
+    "57P01",  # admin_shutdown
+    "57P02",  # crash_shutdown
+    "57P03",  # cannot_connect_now
+    "SQLITE_BUSY",
+}
 
 
 class NotFoundError(LookupError):
@@ -34,54 +57,97 @@ class NotFoundError(LookupError):
         super().__init__(f"no row {row_id} in {table}")
 
 
+class RuleError(ValueError):
+    """A rule of the business forbids what the request asks for; the message says which."""
+
+
+class AuthenticationError(PermissionError):
+    """Name and password do not belong together; deliberately not said which is wrong."""
+
+
 class UnavailableError(RuntimeError):
     """The application cannot work at present; a later attempt may succeed."""
 
 
 def add_error_handlers(app: FastAPI) -> None:
     """Register the table above on `app`."""
-    app.add_exception_handler(RequestValidationError, _unprocessable)
-    app.add_exception_handler(NotFoundError, _not_found)
-    app.add_exception_handler(PoolTimeoutError, _pool_timeout)
-    app.add_exception_handler(DBAPIError, _database_error)
-    app.add_exception_handler(UnavailableError, _unavailable)
+    for error in (
+        RequestValidationError,
+        NotFoundError,
+        RuleError,
+        AuthenticationError,
+        UnavailableError,
+        PoolTimeoutError,
+        DBAPIError,
+        ConnectionError,
+    ):
+        app.add_exception_handler(error, _handle)
 
 
-async def _unprocessable(_request: Request, error: Exception) -> JSONResponse:
-    # FastAPI's own handler repeats the input: secrets come back, and a lone surrogate
-    # (valid JSON, not valid UTF-8) makes the answer itself fail, a 500.
-    if not isinstance(error, RequestValidationError):
+def answer_to(request: Request, error: Exception) -> Response | None:
+    """Return the answer that the table has for this failure, or None where it has none."""
+    if isinstance(error, RequestValidationError):
+        # FastAPI's own handler repeats the input: secrets come back, and a lone surrogate
+        # (valid JSON, not valid UTF-8) makes the answer itself fail, a 500.
+        told = ("type", "loc", "msg")
+        detail = [{key: problem[key] for key in told} for problem in error.errors()]
+        return JSONResponse({"detail": detail}, status_code=422)
+    if _is_unavailable(error):
+        return _unavailable(request, error)
+    status, words = _status_of(error)
+    return None if status is None else JSONResponse({"detail": words}, status_code=status)
+
+
+async def _handle(request: Request, error: Exception) -> Response:
+    answer = answer_to(request, error)
+    if answer is None:
         raise error
-    told = ("type", "loc", "msg")
-    detail = [{key: problem[key] for key in told} for problem in error.errors()]
-    return JSONResponse({"detail": detail}, status_code=422)
+    return answer
 
 
-async def _not_found(_request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": str(error)}, status_code=404)
+def _status_of(error: Exception) -> tuple[int | None, str]:
+    match error:
+        case NotFoundError():
+            return 404, str(error)
+        case RuleError():
+            return 400, str(error)
+        case AuthenticationError():
+            return 401, "name or password is wrong"
+        case DBAPIError() if (code := _code_of(error)) in _CONFLICTS:
+            return 409, _CONFLICTS[code]
+        case _:
+            return None, ""
 
 
-async def _pool_timeout(request: Request, error: Exception) -> JSONResponse:
-    if getattr(error, "code", None) != POOL_EXHAUSTED:
-        raise error
-    return await _unavailable(request, error)
+def _is_unavailable(error: Exception) -> bool:
+    match error:
+        case UnavailableError() | ConnectionError():
+            return True
+        case PoolTimeoutError():
+            return error.code == POOL_EXHAUSTED
+        case DBAPIError():
+            code = _code_of(error)
+            is_lost = error.connection_invalidated or code.startswith(_CONNECTION_EXCEPTION)
+            return is_lost or code in _UNAVAILABLE
+        case _:
+            return False
 
 
-async def _database_error(request: Request, error: Exception) -> JSONResponse:
-    sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
-    if sqlstate == TOO_MANY_CONNECTIONS:
-        return await _unavailable(request, error)
-    if sqlstate == UNIQUE_VIOLATION:
-        return JSONResponse({"detail": "a row with this value exists already"}, status_code=409)
-    raise error
+def _code_of(error: DBAPIError) -> str:
+    """Return the driver's name for the failure; psycopg, asyncpg: SQLSTATE, sqlite3: its own."""
+    for attribute in ("sqlstate", "sqlite_errorname"):
+        code = getattr(error.orig, attribute, None)
+        if isinstance(code, str):
+            return code
+    return ""
 
 
-async def _unavailable(request: Request, error: Exception) -> JSONResponse:
+def _unavailable(request: Request, error: Exception) -> Response:
     # One line without a stack trace: under overload this is logged for every refused request.
     reason = f"{type(error).__name__}: {error}".splitlines()[0]
     logger.warning("503 for %s %s: %s", request.method, request.url.path, reason)
     return JSONResponse(
-        {"detail": "no database connection available, try again"},
+        {"detail": "the database has no time for this at present, try again"},
         status_code=503,
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     )

@@ -10,10 +10,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import FastAPI
 
 from target_app import faults, health, posts, users
-from target_app.database import open_database
+from target_app.db import open_database
+from target_app.db.startup import check_database
+from target_app.db.transaction import TransactionMiddleware
 from target_app.errors import add_error_handlers
 from target_app.settings import Settings, get_settings
-from target_app.startup import check_database
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -23,8 +24,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         pydantic.ValidationError: No settings were given and the environment's are wrong.
     """
     settings = settings or get_settings()
-    app = FastAPI(title="target_app", lifespan=_lifespan(settings))
+    app = FastAPI(title="target_app", debug=settings.debug, lifespan=_lifespan(settings))
     add_error_handlers(app)
+    if settings.unit_of_work == "middleware":
+        app.add_middleware(TransactionMiddleware)
     app.include_router(health.router)
     app.include_router(users.router)
     app.include_router(posts.router)

@@ -4,10 +4,11 @@ A module of its own because the domains' repositories hold one of these (`rows`)
 inheriting from it; what a domain adds stands in its own package.
 """
 
-from collections.abc import Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from target_app.errors import NotFoundError
@@ -15,6 +16,15 @@ from target_app.models import Base
 from target_app.parameters import Pagination
 
 Model = TypeVar("Model", bound=Base)
+Listing = TypeVar("Listing", bound=Select[Any])
+
+# Of each dialect its own `insert`, because `ON CONFLICT` is not standard SQL.
+_INSERTS: dict[str, Callable[..., Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+
+def one_page(listing: Listing, page: Pagination) -> Listing:
+    """Cut the page out of a listing that has an order."""
+    return listing.limit(page.limit).offset(page.offset)
 
 
 class Repository(Generic[Model]):
@@ -38,7 +48,7 @@ class Repository(Generic[Model]):
     async def page(self, page: Pagination) -> Sequence[Model]:
         """Return one page, ordered by primary key; relationships are not loaded."""
         in_order = select(self._model).order_by(*self._model.__table__.primary_key)
-        rows = await self._session.scalars(in_order.limit(page.limit).offset(page.offset))
+        rows = await self._session.scalars(one_page(in_order, page))
         return rows.all()
 
     async def add(self, row: Model) -> Model:
@@ -50,3 +60,28 @@ class Repository(Generic[Model]):
         self._session.add(row)
         await self._session.flush()
         return row
+
+    async def add_missing(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """Insert, in one statement, those rows that violate no unique constraint."""
+        insert = _INSERTS[self._session.get_bind().dialect.name]
+        await self._session.execute(insert(self._model).values(rows).on_conflict_do_nothing())
+
+    async def update(self, row: Model, changes: Mapping[str, object]) -> Model:
+        """Set these attributes of a row that this session has loaded.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: A constraint refused it.
+        """
+        for name, value in changes.items():
+            setattr(row, name, value)
+        await self._session.flush()
+        return row
+
+    async def delete(self, row: Model) -> None:
+        """Delete a row that this session has loaded.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: Rows of other tables still refer to it.
+        """
+        await self._session.delete(row)
+        await self._session.flush()

@@ -5,24 +5,44 @@ the environment at import.
 """
 
 from functools import lru_cache
+from typing import Literal, Self
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-DRIVER = "postgresql+asyncpg"
+DRIVERS = {"postgresql+asyncpg": "postgresql+psycopg", "sqlite+aiosqlite": "sqlite"}
+"""The drivers that the application runs on, each with the one of its sync twin."""
+
+_EXAMPLES = (
+    "postgresql+asyncpg://user:password@localhost:5432/database "
+    "or, for a first look, sqlite+aiosqlite:///shop.db"
+)
 
 
 class Settings(BaseSettings):
     """What a deployment can choose, each field as `TARGET_APP_<FIELD>`.
 
+    `DATABASE_URL`, `DEBUG` and `SQLALCHEMY_ECHO`, by which such things usually go, work as well;
+    the prefixed name wins.
+
     Attributes:
-        database_url: Where the data lives, `postgresql+asyncpg://user@host/database`. Required.
-        echo: Log every statement; plain `SQLALCHEMY_ECHO=1` works too.
-        pool_size: Connections kept open.
+        database_url: Where the data lives, PostgreSQL or a file of SQLite. Required.
+        environment: In `production` nothing may create tables or mount faults.
+        debug: Log every statement and show stack traces in answers.
+        echo: Log every statement.
+        pool_size: Connections kept open, by each of the two engines (async and sync).
         max_overflow: Connections opened beyond `pool_size` under load, closed afterwards.
         pool_timeout: Seconds a request waits for a connection before it is answered with 503.
+        pool_pre_ping: Test a connection before it is used, so that a restarted database costs no
+            failed requests.
+        statement_timeout: Seconds after which PostgreSQL cancels a statement.
+        idle_in_transaction_timeout: Seconds after which PostgreSQL ends a connection whose
+            transaction does nothing; a forgotten one would keep its locks for ever.
+        unit_of_work: What ends the transaction of a request: the session dependency, or a
+            middleware around the whole application that rolls back on any answer from 400 on.
         faults: Mount the deliberately faulty endpoints and their healthy twins.
     """
 
@@ -36,32 +56,68 @@ class Settings(BaseSettings):
         validate_by_alias=True,
     )
 
-    database_url: str = Field(default="", validate_default=True, repr=False)
+    database_url: str = Field(
+        default="",
+        validate_default=True,
+        repr=False,
+        validation_alias=AliasChoices("TARGET_APP_DATABASE_URL", "DATABASE_URL"),
+    )
+    environment: Literal["development", "production"] = "development"
+    debug: bool = Field(default=False, validation_alias=AliasChoices("TARGET_APP_DEBUG", "DEBUG"))
     echo: bool = Field(
         default=False, validation_alias=AliasChoices("TARGET_APP_ECHO", "SQLALCHEMY_ECHO")
     )
     pool_size: int = Field(default=5, ge=1)
     max_overflow: int = Field(default=5, ge=0)
     pool_timeout: float = Field(default=5.0, gt=0)
+    pool_pre_ping: bool = True
+    statement_timeout: float = Field(default=30.0, gt=0)
+    idle_in_transaction_timeout: float = Field(default=60.0, gt=0)
+    unit_of_work: Literal["dependency", "middleware"] = "dependency"
     faults: bool = False
+
+    @property
+    def url(self) -> URL:
+        """The URL for the async engine."""
+        return make_url(self.database_url)
+
+    @property
+    def sync_url(self) -> URL:
+        """The same database for the sync engine; libpq calls asyncpg's `ssl` `sslmode`."""
+        query = {"sslmode" if key == "ssl" else key: value for key, value in self.url.query.items()}
+        return self.url.set(drivername=DRIVERS[self.url.drivername], query=query)
 
     @field_validator("database_url")
     @classmethod
-    def _names_the_driver(cls, url: str) -> str:
-        example = f"{DRIVER}://user:password@localhost:5432/database"
-        if not url:
-            message = f"TARGET_APP_DATABASE_URL is not set; set it to something like {example}"
+    def _names_a_database_that_works(cls, database_url: str) -> str:
+        if not database_url:
+            message = f"TARGET_APP_DATABASE_URL is not set; set it to something like {_EXAMPLES}"
             raise ValueError(message)
         try:
-            driver = make_url(url).drivername
+            url = make_url(database_url)
         except ArgumentError:
             # `from None`: SQLAlchemy's message repeats the URL, password included.
-            message = f"TARGET_APP_DATABASE_URL is not a URL; expected something like {example}"
+            message = f"TARGET_APP_DATABASE_URL is not a URL; expected something like {_EXAMPLES}"
             raise ValueError(message) from None
-        if driver != DRIVER:
-            message = f"TARGET_APP_DATABASE_URL names {driver!r}; this application needs {DRIVER!r}"
+        if url.drivername not in DRIVERS:
+            message = (
+                f"TARGET_APP_DATABASE_URL names {url.drivername!r}; "
+                f"this application works with {' and '.join(DRIVERS)}"
+            )
             raise ValueError(message)
-        return url
+        if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+            message = (
+                "TARGET_APP_DATABASE_URL names a database in memory, which each connection would "
+                "have to itself; name a file, like sqlite+aiosqlite:///shop.db"
+            )
+            raise ValueError(message)
+        return database_url
+
+    @model_validator(mode="after")
+    def _faults_stay_out_of_production(self) -> Self:
+        if self.faults and self.environment == "production":
+            raise ValueError("TARGET_APP_FAULTS cannot be on in production; unset one of the two")
+        return self
 
 
 @lru_cache(maxsize=1)

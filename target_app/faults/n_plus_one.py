@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session as SyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
-from target_app.database import Session
+from target_app.db import Session
 from target_app.faults.schemas import AuthorWithPosts, PostWithAuthor, PostWithTags
 from target_app.models import Post, User
 from target_app.parameters import Page

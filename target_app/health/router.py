@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from target_app.database import Session
+from target_app.db import Session
 from target_app.errors import UnavailableError
 from target_app.health.schemas import Health
 

@@ -1,4 +1,4 @@
-"""The `comments` table."""
+"""The `comments` table: answers to a post, and answers to those."""
 
 from typing import TYPE_CHECKING
 
@@ -13,15 +13,24 @@ if TYPE_CHECKING:
 
 
 class Comment(Base):
-    """What a user says below a post."""
+    """What a user says below a post, or in reply to another comment."""
 
     __tablename__ = "comments"
 
     id: Mapped[PrimaryKey]
     post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), index=True)
     author_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    # Deferred: checked at the commit, so that a whole thread can be inserted in any order.
+    parent_id: Mapped[int | None] = mapped_column(
+        ForeignKey("comments.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED"),
+        index=True,
+    )
     body: Mapped[str] = mapped_column(Text)
     created_at: Mapped[CreatedAt]
 
     post: Mapped["Post"] = relationship(back_populates="comments")
     author: Mapped["User"] = relationship()
+    parent: Mapped["Comment | None"] = relationship(
+        back_populates="replies", remote_side="Comment.id"
+    )
+    replies: Mapped[list["Comment"]] = relationship(back_populates="parent", order_by="Comment.id")

@@ -1,4 +1,4 @@
-"""The declarative base and the columns that every table has.
+"""The declarative base and the columns that many tables have.
 
 A module of its own because all tables import it and it imports none of them.
 """
@@ -6,12 +6,14 @@ A module of its own because all tables import it and it imports none of them.
 from datetime import datetime
 from typing import Annotated
 
-from sqlalchemy import DateTime, Identity, MetaData, func
+from sqlalchemy import Identity, MetaData, func
 from sqlalchemy.ext.asyncio import AsyncAttrs
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
+from target_app.models.types import MomentType
+
 PrimaryKey = Annotated[int, mapped_column(Identity(), primary_key=True)]
-CreatedAt = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
+CreatedAt = Annotated[datetime, mapped_column(MomentType, server_default=func.now())]
 
 
 class Base(AsyncAttrs, DeclarativeBase):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class User(Base):
-    """Someone who writes posts and comments."""
+    """Someone who writes posts and comments, has todos and accounts, and orders."""
 
     __tablename__ = "users"
     __table_args__ = (CheckConstraint("email LIKE '%_@_%'", name="email_has_at_sign"),)
@@ -20,6 +20,7 @@ class User(Base):
     id: Mapped[PrimaryKey]
     email: Mapped[str] = mapped_column(String(320), unique=True)
     name: Mapped[str] = mapped_column(String(200))
+    password_hash: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[CreatedAt]
 
     posts: Mapped[list["Post"]] = relationship(back_populates="author", order_by="Post.id")

@@ -9,14 +9,13 @@ from typing import Annotated
 
 from fastapi import Depends
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import joinedload, selectinload
 
-from target_app.database import Session
+from target_app.db import Session
 from target_app.errors import NotFoundError
 from target_app.models import Comment, Post, Tag
 from target_app.parameters import Pagination
-from target_app.repository import Repository
+from target_app.repository import Repository, one_page
 
 
 class PostRepository:
@@ -30,13 +29,10 @@ class PostRepository:
 
     async def page(self, page: Pagination) -> Sequence[Post]:
         """Return one page of posts with author and tags, in two statements."""
-        posts = await self._session.scalars(
-            select(Post)
-            .options(joinedload(Post.author), selectinload(Post.tags))
-            .order_by(Post.id)
-            .limit(page.limit)
-            .offset(page.offset)
+        with_author_and_tags = (
+            select(Post).options(joinedload(Post.author), selectinload(Post.tags)).order_by(Post.id)
         )
+        posts = await self._session.scalars(one_page(with_author_and_tags, page))
         return posts.all()
 
     async def detail(self, post_id: int) -> Post:
@@ -67,8 +63,7 @@ class PostRepository:
         ordered = sorted(set(names))
         if not ordered:
             return []
-        rows = [{"name": name} for name in ordered]
-        await self._session.execute(insert(Tag).values(rows).on_conflict_do_nothing())
+        await self.tags.add_missing([{"name": name} for name in ordered])
         tags = await self._session.scalars(
             select(Tag).where(Tag.name.in_(ordered)).order_by(Tag.name)
         )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from target_app.database import Session
+from target_app.db import Session
 from target_app.models import User
 from target_app.repository import Repository
 

@@ -7,7 +7,7 @@ import pytest
 
 from target_app.main import create_app
 from target_app.settings import Settings
-from target_app.startup import DatabaseNotReadyError
+from target_app.db.startup import DatabaseNotReadyError
 
 
 def _port_nobody_listens_on() -> int:

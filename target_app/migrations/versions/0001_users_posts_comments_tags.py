@@ -21,6 +21,7 @@ def upgrade() -> None:
         _primary_key(),
         sa.Column("email", sa.String(320), nullable=False),
         sa.Column("name", sa.String(200), nullable=False),
+        sa.Column("password_hash", sa.String(200), nullable=False),
         _created_at(),
         sa.CheckConstraint("email LIKE '%_@_%'", name=op.f("ck_users_email_has_at_sign")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
@@ -89,5 +90,5 @@ def _primary_key() -> sa.Column[int]:
 
 def _created_at() -> sa.Column[object]:
     return sa.Column(
-        "created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        "created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
     )

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-ALEMBIC_INI = Path(__file__).with_name("alembic.ini")
+ALEMBIC_INI = Path(__file__).parents[1] / "alembic.ini"
 
 
 class DatabaseNotReadyError(RuntimeError):
