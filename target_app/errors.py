@@ -18,6 +18,7 @@ import logging
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.responses import Response
@@ -48,6 +49,12 @@ _UNAVAILABLE = {
     "57P03",  # cannot_connect_now
     "SQLITE_BUSY",
 }
+
+
+class Problem(BaseModel):
+    """What an error answer says, for the documentation of the endpoints."""
+
+    detail: str
 
 
 class NotFoundError(LookupError):
