@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fixtures.people import MakeUser
 from harness.asgi.overrides import Overrides
 from harness.served import ServedApplication
-from target_app.database import get_session
+from target_app.db import get_session
 from target_app.models import User
 
 _POPULATED_USERS = 10

@@ -29,7 +29,6 @@ from target_app.db.startup import ALEMBIC_INI
 from target_app.main import create_app
 from target_app.settings import Settings
 
-
 Serve = Callable[..., AbstractContextManager[str]]
 """Takes settings by field name, e.g. `pool_size="2"`; yields the address of the application."""
 

@@ -5,8 +5,8 @@ import io
 from alembic import command
 from alembic.config import Config
 
-from target_app.models import Base
 from target_app.db.startup import ALEMBIC_INI
+from target_app.models import Base
 
 
 def test_offline_mode_writes_every_table_of_the_models() -> None:

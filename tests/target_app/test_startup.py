@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from target_app.db.startup import DatabaseNotReadyError
 from target_app.main import create_app
 from target_app.settings import Settings
-from target_app.db.startup import DatabaseNotReadyError
 
 
 def _port_nobody_listens_on() -> int:
