@@ -9,7 +9,19 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
-from target_app import faults, health, posts, users
+from target_app import (
+    accounts,
+    exports,
+    faults,
+    health,
+    orders,
+    posts,
+    products,
+    reports,
+    sync_twin,
+    todos,
+    users,
+)
 from target_app.db import open_database
 from target_app.db.startup import check_database
 from target_app.db.transaction import TransactionMiddleware
@@ -31,6 +43,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     app.include_router(users.router)
     app.include_router(posts.router)
+    app.include_router(reports.router)
+    app.include_router(exports.router)
+    app.include_router(accounts.router)
+    app.include_router(products.router)
+    app.include_router(orders.router)
+    app.include_router(todos.router)
+    app.include_router(sync_twin.router)
     if settings.faults:
         app.include_router(faults.router)
     return app

@@ -44,17 +44,16 @@ async def get_session(
     Commits when the endpoint returns, rolls back on any exception (cancellation too), closes
     in both cases. Endpoints, services and repositories flush and never commit. Where the
     transaction middleware has a session for this request, that one is yielded and left alone.
+
+    Closing is what rolls back: SQLAlchemy finishes it in a task of its own, where an
+    `await session.rollback()` in an `except` could be cancelled in its turn.
     """
     of_middleware: AsyncSession | None = getattr(connection.state, "session", None)
     if of_middleware is not None:
         yield of_middleware
         return
     async with database.sessions() as session:
-        try:
-            yield session
-        except BaseException:
-            await session.rollback()
-            raise
+        yield session
         await session.commit()
 
 
@@ -73,13 +72,12 @@ ReadingSession = Annotated[AsyncSession, Depends(get_reading_session, scope="req
 
 
 def get_blocking_session(database: DatabaseOfApp) -> Iterator[SyncSession]:
-    """Yield the session of a `def` endpoint: the unit of work again, in a thread."""
+    """Yield the session of a `def` endpoint: the unit of work again, in a thread.
+
+    The transaction middleware has no part in it: its session is for code that awaits.
+    """
     with database.sync_sessions() as session:
-        try:
-            yield session
-        except BaseException:
-            session.rollback()
-            raise
+        yield session
         session.commit()
 
 

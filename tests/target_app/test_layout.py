@@ -33,3 +33,30 @@ def test_domain_packages_have_the_same_files() -> None:
 
     assert {package.name for package in routers} >= {"health", "posts", "users"}
     assert [package for package in routers if not (package / "schemas.py").exists()] == []
+
+
+def _names_of_http(module: Path) -> set[str]:
+    imports = [
+        node
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module is not None
+    ]
+    return {
+        alias.name
+        for node in imports
+        for alias in node.names
+        if str(node.module).partition(".")[0] in {"fastapi", "starlette"}
+    }
+
+
+def test_repositories_and_services_know_no_http() -> None:
+    modules = [*ROOT.rglob("repository.py"), *ROOT.rglob("service.py")]
+
+    knowing = {
+        str(module.relative_to(ROOT)): names
+        for module in modules
+        if (names := _names_of_http(module) - {"Depends"})
+    }
+
+    assert len(modules) >= 4
+    assert knowing == {}
