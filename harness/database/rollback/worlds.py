@@ -133,6 +133,8 @@ class AwaitedWorld:
     ) -> bool:
         if loop.is_closed():
             return False  # undone as the loop ended
+        if not (self._physical[loop].outer.has_started or closers):
+            return False
         if loop.is_running():
             undoing = asyncio.run_coroutine_threadsafe(self._undo(loop, closers), loop)
             return undoing.result(timeout=10)
