@@ -17,6 +17,7 @@ lines. The tree:
     └── IsolationError               a test cannot be isolated as asked
         ├── SandboxConflictError       transactions that one connection cannot represent
         ├── EscapedConnectionError     a test connected to a database that is not its own
+        ├── SecondDriverError          a test works through two drivers, which are two connections
         └── UnsupportedDriverError     a driver that the sandbox has no virtual connection for
 """
 
@@ -37,6 +38,7 @@ __all__ = [
     "NoPostgresError",
     "PortTakenError",
     "SandboxConflictError",
+    "SecondDriverError",
     "ServerStartError",
     "TargetImportError",
     "UnavailableError",
@@ -162,6 +164,12 @@ class EscapedConnectionError(IsolationError):
     """A test connected to a database that was not made for it."""
 
     slug = "escaped-connection"
+
+
+class SecondDriverError(IsolationError):
+    """A test that works through one driver connected through another."""
+
+    slug = "second-driver"
 
 
 class UnsupportedDriverError(IsolationError):

@@ -26,11 +26,10 @@ from harness.database.search import find_server
 from harness.database.server import PostgresServer
 from harness.errors import HarnessError
 from harness.loops import Residents
+from harness.pytest_plugin.isolation import Isolation
 from harness.pytest_plugin.queries import Queries
 from harness.pytest_plugin.workers import joined_server
 from harness.stage import Stage, staged
-
-STAGE_FIXTURE = "harness_stage"
 
 
 @contextmanager
@@ -94,10 +93,21 @@ def harness_app(harness_stage: Stage) -> Any:  # noqa: ANN401 - any ASGI applica
 
 
 @pytest.fixture(scope="session")
-def harness_sandbox(harness_stage: Stage, harness_residents: Residents) -> Iterator[Sandbox]:
+def harness_tests() -> Isolation:
+    """Isolates one test after the other."""
+    return Isolation()
+
+
+@pytest.fixture(scope="session")
+def harness_sandbox(
+    harness_app: Any,  # noqa: ANN401, ARG001 - tables and rows come before the first test's
+    harness_stage: Stage,
+    harness_residents: Residents,
+    harness_tests: Isolation,
+) -> Iterator[Sandbox]:
     """Rolls every test back, whatever the application commits."""
     sandbox = Sandbox(harness_stage.url, harness_residents)
-    with sandbox.installed():
+    with sandbox.installed(), harness_tests.within(sandbox):
         yield sandbox
 
 
@@ -117,14 +127,9 @@ def harness_running_app(
 
 
 @pytest.fixture(autouse=True)
-def harness_isolation(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Undo what the test does to the database; free for tests that have none."""
-    if STAGE_FIXTURE not in request.fixturenames:
-        yield
-        return
-    request.getfixturevalue("harness_app")  # tables and rows come before the first test's
-    sandbox: Sandbox = request.getfixturevalue("harness_sandbox")
-    with sandbox.one_test():
+def harness_isolation(harness_tests: Isolation) -> Iterator[None]:
+    """Undo what the test does to the database; free for tests that use none."""
+    with harness_tests.one_test():
         yield
 
 

@@ -26,10 +26,15 @@ from harness.errors import EscapedConnectionError, SandboxConflictError
 from target_app.models import Tag, User
 
 ROWS_OF_POPULATE = 10
+NO_PASSWORD = "-"  # nobody signs in here
 
 
 def user(name: str) -> User:
-    return User(email=f"{name}@example.org", name=name)
+    return User(email=f"{name}@example.org", name=name, password_hash=NO_PASSWORD)
+
+
+def new_user(email: str) -> dict[str, str]:
+    return {"email": email, "name": "New", "password": "correct horse"}
 
 
 async def users(source: AsyncSession | AsyncEngine) -> int:
@@ -73,7 +78,7 @@ async def test_a_rollback_in_the_app_keeps_what_the_test_arranged(
     db_session.add(user("ada"))
     await db_session.flush()
 
-    answer = await client.post("/users", json={"email": "ada@example.org", "name": "Impostor"})
+    answer = await client.post("/users", json=new_user("ada@example.org"))
 
     assert answer.status_code == 409
     assert await users(db_session) == ROWS_OF_POPULATE + 1
@@ -147,9 +152,7 @@ async def test_begin_nested_undoes_its_own_part_only(
         await session.flush()
         with pytest.raises(IntegrityError):
             async with session.begin_nested():
-                await session.execute(
-                    text("INSERT INTO users (email, name) VALUES ('ada@example.org', 'again')")
-                )
+                await session.execute(text("INSERT INTO users (email) VALUES ('no name')"))
         session.add(user("grace"))
 
     async with sessions() as session:
@@ -300,7 +303,10 @@ async def test_ten_requests_at_once_take_turns_and_all_succeed(
     client: httpx.AsyncClient, db_session: AsyncSession
 ) -> None:
     requests = [
-        client.post("/users", json={"email": f"new{number}@example.org", "name": "New"})
+        client.post(
+            "/users",
+            json=new_user(f"new{number}@example.org"),
+        )
         for number in range(10)
     ]
 

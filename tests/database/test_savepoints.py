@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from harness.database.savepoints import Frame, SavepointStack, is_read, may_change_schema
+from harness.database.rollback.savepoints import Frame, SavepointStack, is_read, may_change_schema
 from harness.errors import SandboxConflictError
 
 COMMIT, ROLLBACK = SavepointStack.commit, SavepointStack.rollback

@@ -162,3 +162,25 @@ def test_what_the_user_can_correct_is_said_in_a_few_lines_without_a_traceback(
     start = result.outlines.index(next(line for line in result.outlines if line.startswith("____")))
     end = result.outlines.index(next(line for line in result.outlines if "summary info" in line))
     assert end - start < 10
+
+
+def test_a_fixture_that_is_asked_for_in_the_middle_of_a_test_is_isolated_too(
+    project: Project,
+) -> None:
+    result = project.run("""
+        import asyncio
+
+        import pytest
+
+        @pytest.mark.parametrize("run", [1, 2])
+        def test_it(request, run):
+            client = request.getfixturevalue("client")
+
+            async def authors():
+                await client.post("/authors/late")
+                return (await client.get("/authors")).json()
+
+            assert asyncio.run(authors()) == 6
+    """)
+
+    result.assert_outcomes(passed=2)

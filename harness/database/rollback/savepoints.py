@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from harness.errors import SandboxConflictError
 
-__all__ = ["Frame", "SavepointStack", "is_read", "may_change_schema"]
+__all__ = ["Frame", "SavepointStack", "is_read", "may_change_schema", "text_of"]
 
 _LEADING = r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*"
 _READ = re.compile(
@@ -27,6 +27,14 @@ _CHANGES_ROWS = re.compile(
     _LEADING + r"(?:insert|update|delete|merge|with)\b", re.IGNORECASE | re.DOTALL
 )
 _WAY_OUT = "end the transactions in the reverse order of their beginning"
+
+
+def text_of(query: object, context: object = None) -> str:
+    """The text of what a driver is asked to run: a string, bytes, or composed of parts."""
+    if isinstance(query, bytes):
+        return query.decode(errors="replace")
+    as_string = getattr(query, "as_string", None)
+    return str(as_string(context)) if as_string is not None else str(query)
 
 
 def is_read(sql: str) -> bool:

@@ -10,23 +10,20 @@ they are the base line.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
 
-import asyncpg
 from sqlalchemy import URL, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
-from harness.database.physical import PhysicalConnection
-from harness.database.virtual import VirtualConnection
-from harness.errors import EscapedConnectionError, SandboxConflictError, UnsupportedDriverError
+from harness.database.rollback.worlds import World, world_of
+from harness.errors import EscapedConnectionError, SecondDriverError, UnsupportedDriverError
 from harness.loops import Residents
 
 __all__ = ["Sandbox"]
@@ -40,6 +37,8 @@ class _Origin:
     """What a pooled connection was made for; in any other place the pool must make a new one."""
 
     sandbox: Sandbox
+    engine: str
+    """Dialect, driver and mode, as in ``_engine_name``."""
     is_virtual: bool
     generation: int = 0
     """Ends with a change of the schema, which makes stale what the adapter has prepared, and with
@@ -64,12 +63,9 @@ class Sandbox:
     _closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _is_active: bool = False
     _generation: int = 0
-    _connecting: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(
-        default_factory=WeakKeyDictionary
-    )
-    _physical: WeakKeyDictionary[asyncio.AbstractEventLoop, PhysicalConnection] = field(
-        default_factory=WeakKeyDictionary
-    )
+    _worlds: dict[str, World] = field(default_factory=dict)
+    _engine_of_test: str | None = None
+    """Dialect, driver and mode of the connections that the current test has."""
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -81,6 +77,8 @@ class Sandbox:
         finally:
             event.remove(Pool, "checkout", self._on_checkout)
             event.remove(Engine, "do_connect", self._do_connect)
+            for world in self._worlds.values():
+                world.close()
 
     @contextmanager
     def one_test(self) -> Iterator[None]:
@@ -90,10 +88,11 @@ class Sandbox:
             yield
         finally:
             try:
-                for loop, physical in list(self._physical.items()):
-                    self._finish(loop, physical)
+                outdated = [world.end_test(self._closers) for world in self._worlds.values()]
+                self._generation += any(outdated)
             finally:
                 self._is_active = False
+                self._engine_of_test = None
                 self._closers.clear()  # of sessions that never connected
 
     def close_after_test(self, close: Callable[[], Awaitable[None]]) -> None:
@@ -109,11 +108,11 @@ class Sandbox:
         finally:
             _bypassed.reset(token)
 
-    def _wanted(self, *, is_async: bool) -> _Origin:
+    def _wanted(self, engine: str, *, is_async: bool) -> _Origin:
         loop = asyncio.get_running_loop() if is_async else None
         if self._is_active and _bypassed.get() is not self:
-            return _Origin(self, is_virtual=True, generation=self._generation, loop=loop)
-        return _Origin(self, is_virtual=False, loop=loop)
+            return _Origin(self, engine, is_virtual=True, generation=self._generation, loop=loop)
+        return _Origin(self, engine, is_virtual=False, loop=loop)
 
     def _do_connect(
         self,
@@ -125,18 +124,46 @@ class Sandbox:
         if not self._is_ours(options):
             self._refuse_escape(dialect, options)
             return None
-        wanted = self._wanted(is_async=dialect.is_async)
+        wanted = self._wanted(_engine_name(dialect), is_async=dialect.is_async)
         if entry is not None:
             entry.info[_ORIGIN] = wanted
         if not wanted.is_virtual:
             return None
-        if dialect.driver != "asyncpg":
+        world = self._world_of(dialect)
+        self._refuse_second_driver(wanted.engine)
+        return world.connect(dialect, arguments, options)
+
+    def _world_of(self, dialect: Dialect) -> World:
+        known = self._worlds.get(_engine_name(dialect))
+        if known is not None:
+            return known
+        made = world_of(
+            dialect,
+            residents=self.residents,
+            wait_seconds=self.wait_seconds,
+            is_active=lambda: self._is_active,
+        )
+        if made is None:
             raise UnsupportedDriverError(
                 f"a test connected to {self.url.database!r} through {dialect.driver}, which "
                 "rollback isolation does not cover",
-                remedy="use asyncpg, or connect outside of tests (in a session-wide fixture)",
+                remedy="use asyncpg, psycopg or psycopg2, or connect outside of tests (in a "
+                "session-wide fixture)",
             )
-        return dialect.connect(*arguments, **{**options, "async_creator_fn": self._virtual})
+        self._worlds[_engine_name(dialect)] = made
+        return made
+
+    def _refuse_second_driver(self, engine: str) -> None:
+        """Two drivers are two connections, and neither sees what the other has not committed."""
+        if self._engine_of_test is None:
+            self._engine_of_test = engine
+        elif self._engine_of_test != engine:
+            raise SecondDriverError(
+                f"a test that works through {self._engine_of_test} connected to "
+                f"{self.url.database!r} through {engine} as well: the two would not see each "
+                "other's rows",
+                remedy="use one of them in this test",
+            )
 
     def _is_ours(self, options: MutableMapping[str, Any]) -> bool:
         database = options.get("database") or options.get("dbname")
@@ -160,67 +187,12 @@ class Sandbox:
         origin = entry.info.get(_ORIGIN)
         if origin is None or origin.sandbox is not self:
             return
-        if origin != self._wanted(is_async=origin.loop is not None):
+        if origin != self._wanted(origin.engine, is_async=origin.loop is not None):
             raise DisconnectionError("the test that this connection belongs to is over")
+        if origin.is_virtual:
+            self._refuse_second_driver(origin.engine)
 
-    async def _virtual(self, *arguments: Any, **options: Any) -> VirtualConnection:  # noqa: ANN401 - asyncpg's
-        loop = asyncio.get_running_loop()
-        async with self._connecting.setdefault(loop, asyncio.Lock()):
-            known = self._physical.get(loop)
-            if known is None or known.connection.is_closed():
-                self._refuse_second_loop()
-                self._physical[loop] = await self.residents.enter(
-                    self._connected(lambda: asyncpg.connect(*arguments, **options))
-                )
-        return VirtualConnection(self._current)
 
-    def _refuse_second_loop(self) -> None:
-        for loop, physical in self._physical.items():
-            if not loop.is_closed() and physical.stack is not None:
-                raise SandboxConflictError(
-                    "a second event loop connected to the database in the same test: the two "
-                    "would not see each other's rows",
-                    remedy="use the async client in async tests, and a loop scope of 'session'",
-                )
-
-    def _current(self) -> PhysicalConnection:
-        if not self._is_active:
-            raise SandboxConflictError(
-                "a session of a test is used after the test",
-                remedy="close sessions in the test or fixture that opened them",
-            )
-        physical = self._physical.get(asyncio.get_running_loop())
-        if physical is None:
-            raise SandboxConflictError(
-                "a session is used on another event loop than the one it was opened on",
-                remedy="set asyncio_default_fixture_loop_scope and "
-                'asyncio_default_test_loop_scope to "session"',
-            )
-        return physical
-
-    @asynccontextmanager
-    async def _connected(self, connect: Callable[[], Any]) -> AsyncIterator[PhysicalConnection]:
-        loop = asyncio.get_running_loop()
-        connection = await connect()
-        physical = PhysicalConnection(connection, self.wait_seconds)
-        try:
-            yield physical
-        finally:
-            if self._physical.get(loop) is physical:
-                del self._physical[loop]
-                await self._undo(physical)
-            connection.terminate()
-
-    def _finish(self, loop: asyncio.AbstractEventLoop, physical: PhysicalConnection) -> None:
-        if loop.is_closed():
-            return  # undone as the loop ended
-        if loop.is_running():
-            asyncio.run_coroutine_threadsafe(self._undo(physical), loop).result(timeout=10)
-        else:
-            loop.run_until_complete(self._undo(physical))
-
-    async def _undo(self, physical: PhysicalConnection) -> None:
-        self._generation += physical.has_ddl or physical.connection.is_closed()
-        await physical.end_test()
-        while self._closers:
-            await self._closers.pop()()
+def _engine_name(dialect: Dialect) -> str:
+    mode = ", async" if dialect.is_async else ""
+    return f"{dialect.name}+{dialect.driver}{mode}"

@@ -13,11 +13,68 @@ from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.database.physical import PhysicalConnection
-from harness.database.savepoints import Frame, is_read, may_change_schema
-from harness.errors import SandboxConflictError
+import asyncpg
 
-__all__ = ["VirtualConnection"]
+from harness.database.rollback.awaited import AwaitedConnection
+from harness.database.rollback.outer import NO_TIMEOUT
+from harness.database.rollback.savepoints import Frame
+
+__all__ = ["AsyncpgLink", "VirtualConnection"]
+
+_KEPT_STATEMENTS = 1000
+
+
+@dataclass(slots=True, eq=False)
+class AsyncpgLink:
+    """asyncpg's connection, and what was prepared on it: the cache stays warm over tests."""
+
+    connection: Any
+    """asyncpg ships no types."""
+    _statements: dict[str, Any] = field(default_factory=dict)
+    _codecs: dict[tuple[str, str, str], object] = field(default_factory=dict)
+
+    @classmethod
+    async def connected(cls, *arguments: Any, **options: Any) -> AsyncpgLink:
+        """Connect as the application would have."""
+        connection = await asyncpg.connect(*arguments, **options)
+        await connection.execute(NO_TIMEOUT)
+        return cls(connection)
+
+    async def execute(self, sql: str) -> object:
+        """Run several statements in one round trip."""
+        return await self.connection.execute(sql)
+
+    async def prepare(self, sql: str) -> Any:
+        """A prepared statement, shared by all virtual connections."""
+        known = self._statements.get(sql)
+        if known is None:
+            if len(self._statements) >= _KEPT_STATEMENTS:
+                self._statements.clear()
+            known = self._statements[sql] = await self.connection.prepare(sql)
+        return known
+
+    async def set_type_codec(self, typename: str, **options: Any) -> None:
+        """Set a codec once: each new SQLAlchemy connection asks for the same ones."""
+        key = (typename, options.get("schema", "public"), options.get("format", "text"))
+        code = getattr(options.get("encoder"), "__code__", None)
+        if self._codecs.get(key) is not code or code is None:
+            self._codecs[key] = code
+            await self.connection.set_type_codec(typename, **options)
+
+    async def forget_statements(self) -> None:
+        """Types or tables have changed: prepare anew."""
+        self._statements.clear()
+        await self.connection.reload_schema_state()
+
+    async def close(self) -> None:
+        """End the connection without waiting for the server."""
+        self.connection.terminate()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is gone."""
+        closed: bool = self.connection.is_closed()
+        return closed
 
 
 @dataclass(slots=True, eq=False)
@@ -29,14 +86,14 @@ class VirtualStatement:
     prepared: Any
     """asyncpg's, which ships no types."""
 
-    async def fetch(self, *arguments: Any) -> list[Any]:  # noqa: ANN401 - bind values
+    async def fetch(self, *arguments: Any) -> list[Any]:
         """All rows."""
         async with self.connection.transaction_for_statement():
             physical = self.connection.noting(self.sql)
             rows: list[Any] = await physical.locked(self.prepared.fetch, *arguments)
             return rows
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever asyncpg has
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.prepared, name)
 
 
@@ -45,7 +102,7 @@ class VirtualTransaction:
     """BEGIN, COMMIT and ROLLBACK as the adapter calls them."""
 
     connection: VirtualConnection
-    physical: PhysicalConnection
+    physical: AwaitedConnection[AsyncpgLink]
     frame: Frame | None = None
 
     async def start(self) -> None:
@@ -67,7 +124,7 @@ class VirtualTransaction:
         try:
             await self.physical.end(self.frame, is_commit=is_commit)
         finally:
-            if not self.physical.is_open(self.frame) or self.frame.is_ended:
+            if not self.physical.outer.is_open(self.frame) or self.frame.is_ended:
                 self.frame = None
                 self.connection.open_transactions.remove(self)
             # Otherwise the end was cancelled while it waited: closing the connection ends it.
@@ -89,7 +146,7 @@ class VirtualConnection:
         physical: Gives the physical connection of the running loop and the current test.
     """
 
-    physical: Callable[[], PhysicalConnection]
+    physical: Callable[[], AwaitedConnection[AsyncpgLink]]
     open_transactions: list[VirtualTransaction] = field(default_factory=list)
     """Its open transactions: one, and more where the application nests asyncpg's own."""
 
@@ -104,41 +161,47 @@ class VirtualConnection:
     async def prepare(self, sql: str, *, name: str | None = None) -> VirtualStatement:  # noqa: ARG002
         """Prepare a statement; names are the harness's own, they would collide."""
         async with self.transaction_for_statement():
-            return VirtualStatement(self, sql, await self.noting(sql).prepare(sql))
+            return VirtualStatement(self, sql, await self._prepared(sql))
 
-    async def execute(self, sql: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
+    async def _prepared(self, sql: str) -> Any:
+        physical = self.noting(sql)
+        return await physical.locked(physical.link.prepare, sql)
+
+    async def execute(self, sql: str, *arguments: Any, **options: Any) -> Any:
         """Run a statement."""
         return await self._run("execute", sql, *arguments, **options)
 
-    async def executemany(self, sql: str, rows: Sequence[Any], **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
+    async def executemany(self, sql: str, rows: Sequence[Any], **options: Any) -> Any:
         """Run a statement for each row."""
         return await self._run("executemany", sql, rows, **options)
 
-    async def fetch(self, sql: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
+    async def fetch(self, sql: str, *arguments: Any, **options: Any) -> Any:
         """All rows."""
         return await self._run("fetch", sql, *arguments, **options)
 
-    async def fetchrow(self, sql: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
+    async def fetchrow(self, sql: str, *arguments: Any, **options: Any) -> Any:
         """The first row; used by pre-ping."""
         return await self._run("fetchrow", sql, *arguments, **options)
 
-    async def fetchval(self, sql: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
+    async def fetchval(self, sql: str, *arguments: Any, **options: Any) -> Any:
         """One value of the first row."""
         return await self._run("fetchval", sql, *arguments, **options)
 
-    async def _run(self, method: str, sql: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
+    async def _run(self, method: str, sql: str, *arguments: Any, **options: Any) -> Any:
         async with self.transaction_for_statement():
             physical = self.noting(sql)
-            call = getattr(physical.connection, method)
+            call = getattr(physical.link.connection, method)
             return await physical.locked(call, sql, *arguments, **options)
 
     async def reload_schema_state(self) -> None:
         """Types or tables have changed."""
-        await self.physical().forget_statements()
+        physical = self.physical()
+        await physical.locked(physical.link.forget_statements)
 
-    async def set_type_codec(self, typename: str, **options: Any) -> None:  # noqa: ANN401 - asyncpg's
+    async def set_type_codec(self, typename: str, **options: Any) -> None:
         """Set a codec on the physical connection."""
-        await self.physical().set_type_codec(typename, **options)
+        physical = self.physical()
+        await physical.locked(physical.link.set_type_codec, typename, **options)
 
     def is_closed(self) -> bool:
         """Never: the physical connection outlives it."""
@@ -155,19 +218,14 @@ class VirtualConnection:
             task = asyncio.get_running_loop().create_task(self.close())
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
-    def noting(self, sql: str) -> PhysicalConnection:
+    def noting(self, sql: str) -> AwaitedConnection[AsyncpgLink]:
         """The physical connection, told what kind of statement comes."""
         physical = self.physical()
         frame = self.open_transactions[-1].frame if self.open_transactions else None
-        if frame is not None and not physical.is_open(frame):
-            raise SandboxConflictError(
-                "a session that was opened in an earlier test is still in use",
-                remedy="close sessions in the test or fixture that opened them",
-            )
-        physical.has_ddl |= may_change_schema(sql)
-        if frame is not None and physical.stack is not None and not is_read(sql):
-            physical.stack.wrote(frame)
+        physical.outer.note(frame, sql)
         return physical
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever asyncpg has
-        return getattr(self.physical().connection, name)
+    def __getattr__(self, name: str) -> Any:
+        physical = self.physical()
+        physical.outer.has_started = True  # it may write, past our eyes
+        return getattr(physical.link.connection, name)

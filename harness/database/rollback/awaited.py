@@ -1,0 +1,192 @@
+"""The one connection behind all virtual ones of a driver that is awaited.
+
+Its twin for drivers that block is in `blocking`; what both decide is in `outer`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from harness.capture.requests import ActiveRequest, current_request
+from harness.database.rollback.outer import END_OF_TEST, OuterTransaction, has_failed_before
+from harness.database.rollback.savepoints import Frame
+
+__all__ = ["AwaitedConnection", "AwaitedLink", "AwaitedTransactions"]
+
+
+class AwaitedLink(Protocol):
+    """What is needed of a driver's connection."""
+
+    async def execute(self, sql: str) -> object:
+        """Run several statements in one round trip."""
+        ...
+
+    async def forget_statements(self) -> None:
+        """Types or tables have changed: what was prepared is stale."""
+        ...
+
+    async def close(self) -> None:
+        """End the connection."""
+        ...
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is gone, and with it the transaction."""
+        ...
+
+
+Link = TypeVar("Link", bound=AwaitedLink)
+
+
+@dataclass(slots=True, eq=False)
+class AwaitedConnection(Generic[Link]):
+    """The one connection of a test's transactions on one event loop."""
+
+    link: Link
+    wait_seconds: float
+    outer: OuterTransaction = field(default_factory=OuterTransaction)
+    _turn: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def open(self) -> None:
+        """Enter the first transaction."""
+        await self.run("BEGIN")
+
+    async def run(self, sql: str) -> None:
+        """Run transaction control, to its end also where the caller is cancelled meanwhile."""
+        if sql:
+            await asyncio.shield(self.locked(self.link.execute, sql))
+
+    async def locked(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Await a call of the driver while nobody else uses the connection."""
+        async with self._lock:
+            try:
+                return await call(*arguments, **options)
+            except BaseException:
+                self.outer.has_raised = True
+                raise
+
+    async def begin(self) -> Frame:
+        """Begin a transaction of the application, once it is the caller's turn.
+
+        Raises:
+            SandboxConflictError: If the wait does not end, or the transaction around has failed.
+        """
+        request = current_request.get()
+        async with self._turn:
+            await self._await_turn(request)
+            frame, sql = self.outer.begin(request)
+            try:
+                await self.run(sql)
+            except asyncio.CancelledError:
+                await self.run(self.outer.stack.rollback(frame))
+                self._turn.notify_all()
+                raise
+            except Exception as error:
+                if has_failed_before(error):
+                    raise self.outer.begun_in_failed(frame) from error
+                self.outer.abandon(frame)
+                raise
+            return frame
+
+    async def _await_turn(self, request: ActiveRequest | None) -> None:
+        if self.outer.may_begin(request):
+            return
+        try:
+            async with asyncio.timeout(self.wait_seconds):
+                await self._turn.wait_for(lambda: self.outer.may_begin(request))
+        except TimeoutError as error:
+            conflict = self.outer.waited_in_vain(request, wait_seconds=self.wait_seconds)
+            raise conflict from error
+
+    async def end(self, frame: Frame, *, is_commit: bool) -> None:
+        """Commit or roll back a transaction of the application.
+
+        Raises:
+            SandboxConflictError: If that cannot be represented; it counts as committed then.
+        """
+        if not self.outer.is_open(frame):
+            return  # its test is over, and with it everything it did
+        async with self._turn:
+            if not self.outer.is_open(frame):
+                return
+            has_failed = frame is self.outer.stack.top and await self._has_failed()
+            try:
+                ending = self.outer.end(frame, is_commit=is_commit, has_failed=has_failed)
+                await self.run(ending.sql)
+            finally:
+                self._turn.notify_all()
+            if ending.conflict is not None:
+                raise ending.conflict
+
+    async def _has_failed(self) -> bool:
+        """Whether the server takes nothing but a rollback; asked only where something raised."""
+        if not self.outer.has_raised:
+            return False
+        try:
+            await self.run("SELECT 1")
+        except Exception as error:
+            if has_failed_before(error):
+                return True
+            raise
+        self.outer.has_raised = False
+        return False
+
+    async def end_test(self) -> None:
+        """Undo everything that the test did."""
+        if not self.outer.has_started:
+            return
+        had_ddl = self.outer.finish()
+        if self.link.is_closed:
+            return  # the server has undone it
+        await self.run(END_OF_TEST)
+        if had_ddl:
+            await self.locked(self.link.forget_statements)
+
+
+@dataclass(slots=True, eq=False)
+class AwaitedTransactions(Generic[Link]):
+    """The transactions of one virtual connection of a driver that follows the DBAPI.
+
+    Args:
+        physical: Gives the physical connection of the running loop and the current test.
+    """
+
+    physical: Callable[[], AwaitedConnection[Link]]
+    is_autocommit: bool = False
+    _open: tuple[AwaitedConnection[Link], Frame] | None = None
+
+    @asynccontextmanager
+    async def statement(self, sql: str) -> AsyncIterator[AwaitedConnection[Link]]:
+        """Around a statement: begins a transaction; in autocommit ends it as well."""
+        physical = await self._begun(sql)
+        try:
+            yield physical
+        except BaseException:
+            if self.is_autocommit:
+                await self.end(is_commit=False)
+            raise
+        if self.is_autocommit:
+            await self.end(is_commit=True)
+
+    async def _begun(self, sql: str) -> AwaitedConnection[Link]:
+        physical = self.physical()
+        if self._open is None:
+            self._open = physical, await physical.begin()
+        physical.outer.note(self._open[1], sql)
+        return physical
+
+    async def end(self, *, is_commit: bool) -> None:
+        """COMMIT or ROLLBACK, if a transaction is open."""
+        if self._open is not None:
+            physical, frame = self._open
+            try:
+                await physical.end(frame, is_commit=is_commit)
+            finally:
+                if not physical.outer.is_open(frame) or frame.is_ended:
+                    self._open = None
+                # Otherwise the end was cancelled while it waited: closing ends it.

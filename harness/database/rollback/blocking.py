@@ -1,0 +1,219 @@
+"""The one connection behind all virtual ones of a driver that blocks, shared by threads.
+
+Its twin for drivers that are awaited is in `awaited`; what both decide is in `outer`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from harness.capture.requests import ActiveRequest, current_request
+from harness.database.rollback.outer import END_OF_TEST, OuterTransaction, has_failed_before
+from harness.database.rollback.savepoints import Frame, text_of
+
+__all__ = ["BlockingConnection", "BlockingLink", "BlockingTransactions", "VirtualCursor"]
+
+
+class BlockingLink(Protocol):
+    """What is needed of a driver's connection."""
+
+    def execute(self, sql: str) -> object:
+        """Run several statements in one round trip."""
+        ...
+
+    def forget_statements(self) -> None:
+        """Types or tables have changed: what was prepared is stale."""
+        ...
+
+    def close(self) -> None:
+        """End the connection."""
+        ...
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is gone, and with it the transaction."""
+        ...
+
+
+Link = TypeVar("Link", bound=BlockingLink)
+
+
+@dataclass(slots=True, eq=False)
+class BlockingConnection(Generic[Link]):
+    """The one connection of a test's transactions in all threads."""
+
+    link: Link
+    wait_seconds: float
+    outer: OuterTransaction = field(default_factory=OuterTransaction)
+    _turn: threading.Condition = field(default_factory=threading.Condition)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def open(self) -> None:
+        """Enter the first transaction."""
+        self.run("BEGIN")
+
+    def run(self, sql: str) -> None:
+        """Run transaction control."""
+        if sql:
+            self.locked(self.link.execute, sql)
+
+    def locked(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Make a call of the driver while nobody else uses the connection."""
+        with self._lock:
+            try:
+                return call(*arguments, **options)
+            except BaseException:
+                self.outer.has_raised = True
+                raise
+
+    def begin(self) -> Frame:
+        """Begin a transaction of the application, once it is the caller's turn.
+
+        Raises:
+            SandboxConflictError: If the wait does not end, or the transaction around has failed.
+        """
+        request = current_request.get()
+        with self._turn:
+            self._await_turn(request)
+            frame, sql = self.outer.begin(request)
+            try:
+                self.run(sql)
+            except Exception as error:
+                if has_failed_before(error):
+                    raise self.outer.begun_in_failed(frame) from error
+                self.outer.abandon(frame)
+                raise
+            return frame
+
+    def _await_turn(self, request: ActiveRequest | None) -> None:
+        if not self._turn.wait_for(
+            lambda: self.outer.may_begin(request), timeout=self.wait_seconds
+        ):
+            raise self.outer.waited_in_vain(request, wait_seconds=self.wait_seconds)
+
+    def end(self, frame: Frame, *, is_commit: bool) -> None:
+        """Commit or roll back a transaction of the application.
+
+        Raises:
+            SandboxConflictError: If that cannot be represented; it counts as committed then.
+        """
+        with self._turn:
+            if not self.outer.is_open(frame):
+                return  # its test is over, and with it everything it did
+            has_failed = frame is self.outer.stack.top and self._has_failed()
+            try:
+                ending = self.outer.end(frame, is_commit=is_commit, has_failed=has_failed)
+                self.run(ending.sql)
+            finally:
+                self._turn.notify_all()
+            if ending.conflict is not None:
+                raise ending.conflict
+
+    def _has_failed(self) -> bool:
+        """Whether the server takes nothing but a rollback; asked only where something raised."""
+        if not self.outer.has_raised:
+            return False
+        try:
+            self.run("SELECT 1")
+        except Exception as error:
+            if has_failed_before(error):
+                return True
+            raise
+        self.outer.has_raised = False
+        return False
+
+    def end_test(self) -> None:
+        """Undo everything that the test did."""
+        if not self.outer.has_started:
+            return
+        had_ddl = self.outer.finish()
+        if self.link.is_closed:
+            return  # the server has undone it
+        self.run(END_OF_TEST)
+        if had_ddl:
+            self.locked(self.link.forget_statements)
+
+
+@dataclass(slots=True, eq=False)
+class BlockingTransactions(Generic[Link]):
+    """The transactions of one virtual connection, which begin with the first statement.
+
+    Args:
+        physical: Gives the physical connection of the current test.
+    """
+
+    physical: Callable[[], BlockingConnection[Link]]
+    is_autocommit: bool = False
+    _open: tuple[BlockingConnection[Link], Frame] | None = None
+
+    @contextmanager
+    def statement(self, sql: str) -> Iterator[BlockingConnection[Link]]:
+        """Around a statement: begins a transaction; in autocommit ends it as well."""
+        physical = self._begun(sql)
+        try:
+            yield physical
+        except BaseException:
+            if self.is_autocommit:
+                self.end(is_commit=False)
+            raise
+        if self.is_autocommit:
+            self.end(is_commit=True)
+
+    def _begun(self, sql: str) -> BlockingConnection[Link]:
+        physical = self.physical()
+        if self._open is None:
+            self._open = physical, physical.begin()
+        physical.outer.note(self._open[1], sql)
+        return physical
+
+    def end(self, *, is_commit: bool) -> None:
+        """COMMIT or ROLLBACK, if a transaction is open."""
+        if self._open is not None:
+            (physical, frame), self._open = self._open, None
+            physical.end(frame, is_commit=is_commit)
+
+
+class VirtualCursor(Generic[Link]):
+    """A cursor of the physical connection that runs in the transaction of a virtual one."""
+
+    __slots__ = ("_announced", "_real", "_transactions")
+
+    def __init__(
+        self,
+        real: Any,
+        transactions: BlockingTransactions[Link],
+        *,
+        announced: frozenset[str],
+    ) -> None:
+        self._real = real
+        self._transactions = transactions
+        self._announced = announced
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._real, name)
+        return partial(self._run, found) if name in self._announced else found
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in VirtualCursor.__slots__:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._real, name, value)
+
+    def _run(self, method: Callable[..., Any], query: Any, *arguments: Any, **options: Any) -> Any:
+        with self._transactions.statement(text_of(query, self._real)) as physical:
+            result = physical.locked(method, query, *arguments, **options)
+        return self if result is self._real else result
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._real.close()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._real)

@@ -1,0 +1,252 @@
+"""Where the connections of one driver come from: one is physical, any number virtual.
+
+A driver that is awaited has a physical connection for each event loop, because connections belong
+to loops; one that blocks has a single one for all threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+
+from harness.database.rollback.awaited import AwaitedConnection
+from harness.database.rollback.blocking import BlockingConnection
+from harness.errors import SandboxConflictError
+from harness.loops import Residents
+
+__all__ = ["AwaitedWorld", "BlockingWorld", "World", "world_of"]
+
+
+class World(Protocol):
+    """The connections of one driver to the database of the tests."""
+
+    def connect(
+        self, dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]
+    ) -> DBAPIConnection:
+        """A virtual connection, in the driver's own arguments."""
+        ...
+
+    def end_test(self, closers: list[Callable[[], Awaitable[None]]]) -> bool:
+        """Undo the test, then close its sessions.
+
+        Returns:
+            Whether virtual connections of this test must not be used in the next one.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the physical connections that no event loop ends."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class AwaitedWorld:
+    """The connections of an asyncio driver.
+
+    Args:
+        open_link: Connects as the application would have, but physically.
+        virtual: Makes a connection of the driver's kind; it asks for the physical one each time.
+        residents: Keep physical connections for as long as their loop lives.
+        wait_seconds: How long a transaction waits for its turn.
+        is_active: Whether a test is running.
+    """
+
+    open_link: Callable[..., Awaitable[Any]]
+    virtual: Callable[[Callable[[], AwaitedConnection[Any]]], Any]
+    residents: Residents
+    wait_seconds: float
+    is_active: Callable[[], bool]
+    _connecting: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(
+        default_factory=WeakKeyDictionary
+    )
+    _physical: WeakKeyDictionary[asyncio.AbstractEventLoop, AwaitedConnection[Any]] = field(
+        default_factory=WeakKeyDictionary
+    )
+
+    def connect(
+        self, dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]
+    ) -> DBAPIConnection:
+        """SQLAlchemy's adapter over a virtual connection."""
+        return dialect.connect(*arguments, **{**options, "async_creator_fn": self._create})
+
+    async def _create(self, *arguments: Any, **options: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        async with self._connecting.setdefault(loop, asyncio.Lock()):
+            known = self._physical.get(loop)
+            if known is None or known.link.is_closed:
+                self._refuse_second_loop()
+                self._physical[loop] = await self.residents.enter(
+                    self._connected(lambda: self.open_link(*arguments, **options))
+                )
+        return self.virtual(self._current)
+
+    def _refuse_second_loop(self) -> None:
+        for loop, physical in self._physical.items():
+            if not loop.is_closed() and physical.outer.has_started:
+                raise SandboxConflictError(
+                    "a second event loop connected to the database in the same test: the two "
+                    "would not see each other's rows",
+                    remedy="use the async client in async tests, and a loop scope of 'session'",
+                )
+
+    def _current(self) -> AwaitedConnection[Any]:
+        if not self.is_active():
+            raise _used_after_test()
+        physical = self._physical.get(asyncio.get_running_loop())
+        if physical is None:
+            raise SandboxConflictError(
+                "a session is used on another event loop than the one it was opened on",
+                remedy="set asyncio_default_fixture_loop_scope and "
+                'asyncio_default_test_loop_scope to "session"',
+            )
+        return physical
+
+    @asynccontextmanager
+    async def _connected(
+        self, open_link: Callable[[], Awaitable[Any]]
+    ) -> AsyncIterator[AwaitedConnection[Any]]:
+        loop = asyncio.get_running_loop()
+        physical = AwaitedConnection(await open_link(), self.wait_seconds)
+        await physical.open()
+        try:
+            yield physical
+        finally:
+            if self._physical.get(loop) is physical:
+                del self._physical[loop]
+                await physical.end_test()
+            await physical.link.close()
+
+    def end_test(self, closers: list[Callable[[], Awaitable[None]]]) -> bool:
+        """Undo the test on each loop that is still there."""
+        outdated = [self._finish(loop, closers) for loop in list(self._physical)]
+        return any(outdated)
+
+    def _finish(
+        self, loop: asyncio.AbstractEventLoop, closers: list[Callable[[], Awaitable[None]]]
+    ) -> bool:
+        if loop.is_closed():
+            return False  # undone as the loop ended
+        if not (self._physical[loop].outer.has_started or closers):
+            return False
+        if loop.is_running():
+            undoing = asyncio.run_coroutine_threadsafe(self._undo(loop, closers), loop)
+            return undoing.result(timeout=10)
+        return loop.run_until_complete(self._undo(loop, closers))
+
+    async def _undo(
+        self, loop: asyncio.AbstractEventLoop, closers: list[Callable[[], Awaitable[None]]]
+    ) -> bool:
+        physical = self._physical[loop]
+        is_outdated = physical.outer.has_ddl or physical.link.is_closed
+        await physical.end_test()
+        while closers:
+            await closers.pop()()
+        return is_outdated
+
+    def close(self) -> None:
+        """Nothing: the connections end with their loops."""
+
+
+@dataclass(slots=True, eq=False)
+class BlockingWorld:
+    """The connections of a driver that blocks.
+
+    Args:
+        open_link: Connects as the application would have, but physically; gets the dialect, too.
+        virtual: Makes a connection of the driver's kind; it asks for the physical one each time.
+        wait_seconds: How long a transaction waits for its turn.
+        is_active: Whether a test is running.
+    """
+
+    open_link: Callable[[Dialect, Sequence[Any], Mapping[str, Any]], Any]
+    virtual: Callable[[Callable[[], BlockingConnection[Any]]], Any]
+    wait_seconds: float
+    is_active: Callable[[], bool]
+    _connecting: threading.Lock = field(default_factory=threading.Lock)
+    _physical: BlockingConnection[Any] | None = None
+
+    def connect(
+        self, dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]
+    ) -> DBAPIConnection:
+        """A virtual connection."""
+        with self._connecting:
+            if self._physical is None or self._physical.link.is_closed:
+                link = self.open_link(dialect, arguments, options)
+                self._physical = BlockingConnection(link, self.wait_seconds)
+                self._physical.open()
+        connection: DBAPIConnection = self.virtual(self._current)
+        return connection
+
+    def _current(self) -> BlockingConnection[Any]:
+        if not self.is_active() or self._physical is None:
+            raise _used_after_test()
+        return self._physical
+
+    def end_test(self, closers: list[Callable[[], Awaitable[None]]]) -> bool:  # noqa: ARG002 - theirs are awaited
+        """Undo the test."""
+        if self._physical is None:
+            return False
+        is_outdated = self._physical.outer.has_ddl or self._physical.link.is_closed
+        self._physical.end_test()
+        return is_outdated
+
+    def close(self) -> None:
+        """End the physical connection."""
+        if self._physical is not None:
+            self._physical.link.close()
+            self._physical = None
+
+
+def world_of(
+    dialect: Dialect, *, residents: Residents, wait_seconds: float, is_active: Callable[[], bool]
+) -> World | None:
+    """The world of a dialect's driver, or None for a driver that has no virtual connections."""
+    match dialect.driver, dialect.is_async:
+        case "asyncpg", True:
+            from harness.database.rollback.asyncpg_driver import (  # noqa: PLC0415 - if it is used
+                AsyncpgLink,
+                VirtualConnection,
+            )
+
+            return AwaitedWorld(
+                AsyncpgLink.connected, VirtualConnection, residents, wait_seconds, is_active
+            )
+        case "psycopg", True:
+            from harness.database.rollback.psycopg_awaited import (  # noqa: PLC0415 - if it is used
+                AsyncPsycopgLink,
+                VirtualAsyncPsycopg,
+            )
+
+            return AwaitedWorld(
+                AsyncPsycopgLink.connected, VirtualAsyncPsycopg, residents, wait_seconds, is_active
+            )
+        case "psycopg", False:
+            from harness.database.rollback.psycopg_blocking import (  # noqa: PLC0415 - if it is used
+                PsycopgLink,
+                VirtualPsycopg,
+            )
+
+            return BlockingWorld(PsycopgLink.connected, VirtualPsycopg, wait_seconds, is_active)
+        case "psycopg2", False:
+            from harness.database.rollback.psycopg2_driver import (  # noqa: PLC0415 - if it is used
+                Psycopg2Link,
+                VirtualPsycopg2,
+            )
+
+            return BlockingWorld(Psycopg2Link.connected, VirtualPsycopg2, wait_seconds, is_active)
+        case _:
+            return None
+
+
+def _used_after_test() -> SandboxConflictError:
+    return SandboxConflictError(
+        "a session of a test is used after the test",
+        remedy="close sessions in the test or fixture that opened them",
+    )
