@@ -81,5 +81,14 @@ def get_blocking_session(database: DatabaseOfApp) -> Iterator[SyncSession]:
         session.commit()
 
 
-BlockingSession = Annotated[SyncSession, Depends(get_blocking_session, scope="function")]
+# Fewer than the 40 threads that `def` endpoints share. FastAPI validates their answers in a thread
+# too, while the session still has its connection. Measured without this limit, with 60 requests and
+# a pool of one: 40 threads waited for the connection, its owner waited for a thread, and nothing
+# moved until the pool's timeout made 503s of them.
+BLOCKING_SESSIONS_AT_ONCE = 30
+
+BlockingSession = Annotated[
+    SyncSession,
+    Depends(get_blocking_session, scope="function", max_concurrency=BLOCKING_SESSIONS_AT_ONCE),
+]
 """The session of `def` endpoints; in an `async def` endpoint it would block the event loop."""

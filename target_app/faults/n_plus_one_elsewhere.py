@@ -6,11 +6,10 @@ is which of the request's phases runs the queries, and whether a line of the end
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Depends, status
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from target_app.db import BlockingSession, Database, DatabaseOfApp, Session
@@ -40,27 +39,16 @@ SERIALISATION = Fault(
 )
 
 
-# `since` has no default on purpose, and so has no value that a scan could guess: the sync driver
-# cannot be scanned in a transaction that is rolled back, and one such route would end the scan.
 @router.get(SERIALISATION.path, response_model=list[AuthorWithPosts])
-def authors_lazy_while_serialised(
-    session: BlockingSession, page: Page, since: date
-) -> Sequence[User]:
+def authors_lazy_while_serialised(session: BlockingSession, page: Page) -> Sequence[User]:
     """One-to-many of a sync session, loaded after the endpoint has returned."""
-    return session.scalars(one_page(_USERS.where(_has_signed_up(since)), page)).all()
+    return session.scalars(one_page(_USERS, page)).all()
 
 
 @router.get(SERIALISATION.twin_path, response_model=list[AuthorWithPosts])
-def authors_loaded_before_serialised(
-    session: BlockingSession, page: Page, since: date
-) -> Sequence[User]:
+def authors_loaded_before_serialised(session: BlockingSession, page: Page) -> Sequence[User]:
     """The twin of `authors_lazy_while_serialised`."""
-    recent = _USERS.where(_has_signed_up(since)).options(selectinload(User.posts))
-    return session.scalars(one_page(recent, page)).all()
-
-
-def _has_signed_up(since: date) -> ColumnElement[bool]:
-    return User.created_at >= datetime.combine(since, time.min, UTC)
+    return session.scalars(one_page(_USERS.options(selectinload(User.posts)), page)).all()
 
 
 DEPENDENCY = Fault(

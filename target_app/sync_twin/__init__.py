@@ -15,7 +15,7 @@ and its connection allow. The pool of threads is anyio's, 40 per event loop, for
 and all `def` dependencies of all routers together. The pool of connections is smaller (5 + 5 by
 default), so under load the threads wait for connections: 10 work, the others are blocked for up to
 `pool_timeout`, and when all 40 are, nothing that needs a thread begins. Whoever has a connection
-needs a thread once more, to validate the answer: hence `repository.SESSIONS_AT_ONCE`. The end of
+needs a thread once more, to validate the answer: hence `BLOCKING_SESSIONS_AT_ONCE`. The end of
 a session needs none of the 40, FastAPI takes one beyond them. And a blocked thread cannot be
 cancelled: when a client goes away, the statement runs to its end.
 """

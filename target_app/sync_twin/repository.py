@@ -6,23 +6,11 @@ from typing import Annotated
 from fastapi import Depends
 from sqlalchemy.orm import Session
 
-from target_app.db.sessions import get_blocking_session
+from target_app.db import BlockingSession
 from target_app.errors import NotFoundError
 from target_app.models import Todo
 from target_app.todos import statements
 from target_app.todos.schemas import TodoFilter
-
-# Fewer than there are threads. FastAPI validates the answer of a `def` endpoint in a thread too,
-# while the session still has its connection. Measured without this limit, with 60 requests and a
-# pool of one: 40 threads waited for the connection, its owner waited for a thread, and nothing
-# moved until the pool's timeout made 503s of them.
-SESSIONS_AT_ONCE = 30
-
-BlockingSession = Annotated[
-    Session,
-    Depends(get_blocking_session, scope="function", max_concurrency=SESSIONS_AT_ONCE),
-]
-"""`target_app.db.BlockingSession`, for so many requests at once; the others wait in no thread."""
 
 
 class BlockingTodoRepository:

@@ -20,9 +20,6 @@ def _in_utc(moment: datetime) -> datetime:
 DueMoment = Annotated[AwareDatetime, Field(ge=_EARLIEST, le=_LATEST), AfterValidator(_in_utc)]
 """A moment that a client sends; without a time zone nobody could know which one."""
 
-StoredMoment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""A moment that the database returns: asyncpg says it in UTC, psycopg in the server's zone."""
-
 
 class TodoCreate(BaseModel):
     """A new todo; it is not done."""
@@ -59,9 +56,9 @@ class TodoRead(BaseModel):
     owner_id: int
     title: str
     done: bool
-    due_at: StoredMoment | None
-    created_at: StoredMoment
-    updated_at: StoredMoment
+    due_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
 
 
 class Completion(BaseModel):

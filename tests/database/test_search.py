@@ -123,7 +123,7 @@ def test_a_url_where_nothing_answers_is_an_error_of_the_environment() -> None:
 
 def test_a_wrong_password_is_told_without_repeating_it(server: PostgresServer) -> None:
     with pytest.raises(NoPostgresError, match="password authentication failed") as caught:
-        find_server(url_of(server.address, password="wrong-guess"))  # noqa: S106 - the wrong one
+        find_server(url_of(server.address, password="wrong-guess"))
 
     assert "wrong-guess" not in str(caught.value)
 

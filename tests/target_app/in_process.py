@@ -50,7 +50,7 @@ class Running:
             await session.commit()
 
     async def add_user(self, name: str = "Ada") -> User:
-        user = User(email=f"{name.lower()}@example.org", name=name, password_hash="x")  # noqa: S106 - no password has this hash
+        user = User(email=f"{name.lower()}@example.org", name=name, password_hash="x")
         await self.add(user)
         return user
 

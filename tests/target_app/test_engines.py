@@ -31,7 +31,7 @@ async def sqlite(database_file: Path) -> AsyncIterator[Database]:
 
 
 def _user(name: str) -> User:
-    return User(email=f"{name}@example.org", name=name, password_hash="x")  # noqa: S106 - no password
+    return User(email=f"{name}@example.org", name=name, password_hash="x")
 
 
 async def test_sqlite_enforces_foreign_keys_on_both_engines(sqlite: Database) -> None:

@@ -54,8 +54,6 @@ def _request(fault: Fault, rows: int) -> dict[str, Any]:
             return {"json": {"owner_id": FIRST_ID, "titles": titles}}
         case "updates":
             return {"json": {"todo_ids": list(IDS[:rows])}}
-        case "serialisation":
-            return {"params": {"limit": rows, "since": "2020-01-01"}}
         case _:
             return {"params": {"limit": rows}}
 
@@ -85,7 +83,7 @@ async def _arrange(session: AsyncSession) -> None:
         await session.execute(delete(table))
     tag = Tag(id=FIRST_ID, name="planted")
     for row_id in IDS:
-        user = User(id=row_id, email=f"{row_id}@example.org", name=f"{row_id}", password_hash="x")  # noqa: S106 - of nobody
+        user = User(id=row_id, email=f"{row_id}@example.org", name=f"{row_id}", password_hash="x")
         post = Post(id=row_id, author=user, title=f"Post {row_id}", body="B", tags=[tag])
         comment = Comment(id=row_id, post=post, author=user, body="C")
         reply = Comment(id=row_id + MANY, post=post, author=user, body="R", parent=comment)
@@ -237,18 +235,6 @@ async def test_todos_of_nobody_are_409_and_none_is_kept(bench: Bench, prefix: st
     assert answer.status_code == 409
     async with bench.database.sessions() as session:
         assert await session.scalar(select(func.count()).select_from(Todo)) == MANY
-
-
-@pytest.mark.parametrize(("day", "rows"), [("0001-01-01", MANY), ("9999-12-31", 0)])
-async def test_the_first_and_the_last_day_there_is_can_be_asked_for(
-    bench: Bench, day: str, rows: int
-) -> None:
-    fault = BY_NAME["serialisation"]
-
-    for path in (fault.path, fault.twin_path):
-        answer = await bench.client.get(path, params={"since": day})
-
-        assert (answer.status_code, len(answer.json())) == (200, rows)
 
 
 Operations = Mapping[tuple[str, str], Mapping[str, Any]]

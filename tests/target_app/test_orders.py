@@ -2,20 +2,24 @@
 
 import logging
 import socket
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from fixtures.people import LOCKED
 from target_app.db import open_database
 from target_app.models import Inventory, Order, OrderLine, Product, User
 from target_app.orders.confirmation import confirm_orders
 from target_app.settings import Settings
+from tests.target_app.conftest import sqlite_url
 
 NOTHING = 2147483647
 
@@ -263,14 +267,12 @@ async def test_an_order_that_does_not_exist_is_not_answered(
 
 
 async def test_a_confirmation_that_fails_is_logged_with_the_ids_of_its_orders(
-    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with socket.socket() as nobody_listens:
-        nobody_listens.bind(("127.0.0.1", 0))
-        port = nobody_listens.getsockname()[1]
-        url = f"postgresql+asyncpg://user:hunter2@127.0.0.1:{port}/shop"
-        async with open_database(Settings(database_url=url)) as database:
-            await confirm_orders(database, [41, 42])
+    without_tables = f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}"
+
+    async with open_database(Settings(database_url=without_tables)) as database:
+        await confirm_orders(database, [41, 42])
 
     (record,) = [entry for entry in caplog.records if entry.name.startswith("target_app")]
     assert record.levelno == logging.ERROR
@@ -278,12 +280,18 @@ async def test_a_confirmation_that_fails_is_logged_with_the_ids_of_its_orders(
     assert record.exc_info is not None
 
 
-async def test_a_confirmation_on_a_database_without_tables_is_logged_too(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+async def test_a_confirmation_on_a_database_that_is_gone_is_logged_too(
+    database_file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}"
-
-    async with open_database(Settings(database_url=url)) as database:
-        await confirm_orders(database, [43])
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        port = nobody_listens.getsockname()[1]
+        # The driver itself: SQLAlchemy's own way to another PostgreSQL is closed inside of tests.
+        connect = partial(asyncpg.connect, host="127.0.0.1", port=port, user="shop")
+        gone = create_async_engine("postgresql+asyncpg://", async_creator=connect)
+        async with open_database(Settings(database_url=str(sqlite_url(database_file)))) as database:
+            await confirm_orders(replace(database, sessions=async_sessionmaker(gone)), [43])
+        await gone.dispose()
 
     assert "[43]" in caplog.text
+    assert "ConnectionRefusedError" in caplog.text

@@ -20,7 +20,7 @@ from target_app.users.repository import UserRepository
 from target_app.users.schemas import UserCreate
 from tests.target_app.in_process import Running, running
 
-SECRET = "correct horse battery"  # noqa: S105 - nobody's password
+SECRET = "correct horse battery"
 ADA = {"email": "ada@example.org", "name": "Ada", "password": SECRET}
 
 # As cheap as argon2 goes, for tests that hash often or ask for outdated parameters.

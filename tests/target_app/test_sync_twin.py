@@ -151,7 +151,7 @@ failing = APIRouter()
 @failing.post("/fail-after-writing")
 def fail_after_writing(session: BlockingSession) -> None:
     """Write, and then have a bug."""
-    session.add(User(email="half@twin.example", name="Half", password_hash="!"))  # noqa: S106 - no password has this hash
+    session.add(User(email="half@twin.example", name="Half", password_hash="!"))
     session.flush()
     raise ZeroDivisionError
 
@@ -229,7 +229,7 @@ async def test_more_requests_than_threads_share_one_connection_without_locking_u
 
 def _committed(sessions: sessionmaker[Session]) -> User:
     with sessions() as session:
-        user = User(email="ada@twin.example", name="Ada", password_hash="!")  # noqa: S106 - no password has this hash
+        user = User(email="ada@twin.example", name="Ada", password_hash="!")
         session.add(user)
         session.commit()
     return user
@@ -252,7 +252,7 @@ async def test_without_expiry_a_session_does_not_see_what_others_change_until_it
     app: Running,
 ) -> None:
     with app.database.sync_sessions() as session:
-        user = User(email="ada@twin.example", name="Ada", password_hash="!")  # noqa: S106 - no password has this hash
+        user = User(email="ada@twin.example", name="Ada", password_hash="!")
         session.add(user)
         session.commit()
         await app.client.patch(f"/users/{user.id}", json={"name": "Lovelace"})

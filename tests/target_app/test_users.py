@@ -14,7 +14,7 @@ from harness.pytest_plugin.queries import Queries
 from target_app.models import Account, Comment, Order, Post, Todo, User
 from target_app.users.repository import get_users
 
-SECRET = "correct horse battery"  # noqa: S105 - nobody's password
+SECRET = "correct horse battery"
 ADA = {"email": "ada@example.org", "name": "Ada", "password": SECRET}
 
 
