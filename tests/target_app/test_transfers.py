@@ -28,7 +28,7 @@ async def accounts(db_session: AsyncSession) -> tuple[int, int]:
 
 async def _balances(session: AsyncSession, accounts: tuple[int, int]) -> list[int]:
     found = select(Account.id, Account.balance_cents).where(Account.id.in_(accounts))
-    balances: dict[int, int] = dict(await session.execute(found))
+    balances = dict((await session.execute(found)).all())
     return [balances[account_id] for account_id in accounts]
 
 
