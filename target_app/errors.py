@@ -19,6 +19,7 @@ the server answered; from psycopg always an `OperationalError`, always without a
 """
 
 import logging
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -65,6 +66,23 @@ class Problem(BaseModel):
     """What an error answer says, for the documentation of the endpoints."""
 
     detail: str
+
+
+_DESCRIPTIONS = {
+    400: "The body cannot be read, or a rule of the business says no",
+    401: "Name or password is wrong",
+    404: "A row that the request names does not exist",
+    409: "A unique or foreign key constraint says no",
+    503: "The database has no time at present; try again after `Retry-After` seconds",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of an endpoint that can answer with these error statuses.
+
+    An endpoint with a body can answer 400: FastAPI does so where it is not UTF-8 or not JSON.
+    """
+    return {status: {"model": Problem, "description": _DESCRIPTIONS[status]} for status in statuses}
 
 
 class NotFoundError(LookupError):

@@ -25,7 +25,7 @@ from target_app import (
 from target_app.db import open_database
 from target_app.db.startup import check_database
 from target_app.db.transaction import TransactionMiddleware
-from target_app.errors import add_error_handlers
+from target_app.errors import add_error_handlers, problems
 from target_app.settings import Settings, get_settings
 
 
@@ -36,7 +36,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         pydantic.ValidationError: No settings were given and the environment's are wrong.
     """
     settings = settings or get_settings()
-    app = FastAPI(title="target_app", debug=settings.debug, lifespan=_lifespan(settings))
+    app = FastAPI(
+        title="target_app",
+        debug=settings.debug,
+        lifespan=_lifespan(settings),
+        responses=problems(503),
+    )
     add_error_handlers(app)
     if settings.unit_of_work == "middleware":
         app.add_middleware(TransactionMiddleware)

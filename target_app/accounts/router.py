@@ -7,7 +7,7 @@ from fastapi import APIRouter, status
 from target_app.accounts.repository import Accounts
 from target_app.accounts.schemas import AccountCreate, AccountRead, TransferCreate, TransferRead
 from target_app.accounts.service import BankingService
-from target_app.errors import Problem
+from target_app.errors import problems
 from target_app.models import Account, Transfer
 from target_app.parameters import Page, PathId
 
@@ -18,11 +18,7 @@ router = APIRouter(tags=["accounts"])
     "/accounts",
     response_model=AccountRead,
     status_code=status.HTTP_201_CREATED,
-    responses={
-        400: {"model": Problem, "description": "The body cannot be read"},
-        404: {"model": Problem, "description": "No such owner"},
-        409: {"model": Problem, "description": "The owner was deleted meanwhile"},
-    },
+    responses=problems(400, 404, 409),
 )
 async def open_account(new: AccountCreate, banking: BankingService) -> Account:
     """Open an account."""
@@ -35,9 +31,7 @@ async def list_accounts(page: Page, accounts: Accounts) -> Sequence[Account]:
     return await accounts.rows.page(page)
 
 
-@router.get(
-    "/accounts/{account_id}", response_model=AccountRead, responses={404: {"model": Problem}}
-)
+@router.get("/accounts/{account_id}", response_model=AccountRead, responses=problems(404))
 async def read_account(account_id: PathId, accounts: Accounts) -> Account:
     """Return one account."""
     return await accounts.rows.get(account_id)
@@ -47,10 +41,7 @@ async def read_account(account_id: PathId, accounts: Accounts) -> Account:
     "/transfers",
     response_model=TransferRead,
     status_code=status.HTTP_201_CREATED,
-    responses={
-        400: {"model": Problem, "description": "Not enough money, or too much of it"},
-        404: {"model": Problem, "description": "No such account"},
-    },
+    responses=problems(400, 404),
 )
 async def transfer(new: TransferCreate, banking: BankingService) -> Transfer:
     """Move money from one account to another."""

@@ -9,7 +9,7 @@ from fastapi import APIRouter, status
 from sqlalchemy import insert, update
 
 from target_app.db import Session
-from target_app.errors import Problem
+from target_app.errors import problems
 from target_app.faults.catalogue import Fault
 from target_app.faults.schemas import DoneTodos, NewTodos, Written
 from target_app.models import Todo
@@ -32,7 +32,7 @@ INSERTS = Fault(
 )
 
 
-@router.post(INSERTS.path, status_code=status.HTTP_201_CREATED, responses={409: {"model": Problem}})
+@router.post(INSERTS.path, status_code=status.HTTP_201_CREATED, responses=problems(400, 409))
 async def todos_inserted_one_by_one(session: Session, new: NewTodos) -> Written:
     """A flush for each row."""
     return Written(rows=await _insert_one_by_one(session, new))
@@ -45,9 +45,7 @@ async def _insert_one_by_one(session: Session, new: NewTodos) -> int:
     return len(new.titles)
 
 
-@router.post(
-    INSERTS.twin_path, status_code=status.HTTP_201_CREATED, responses={409: {"model": Problem}}
-)
+@router.post(INSERTS.twin_path, status_code=status.HTTP_201_CREATED, responses=problems(400, 409))
 async def todos_inserted_at_once(session: Session, new: NewTodos) -> Written:
     """The twin of `todos_inserted_one_by_one`."""
     rows = [{"owner_id": new.owner_id, "title": title} for title in new.titles]

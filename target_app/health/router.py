@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from target_app.db import Session
-from target_app.errors import Problem, UnavailableError
+from target_app.errors import UnavailableError
 from target_app.health.schemas import Health
 
 router = APIRouter(prefix="/health", tags=["health"])
@@ -20,7 +20,7 @@ async def live() -> Health:
     return Health()
 
 
-@router.get("/ready", responses={503: {"model": Problem}})
+@router.get("/ready")
 async def ready(session: Session) -> Health:
     """Answer when a connection can be had and the database works; otherwise 503."""
     try:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, BackgroundTasks, status
 
 from target_app.db import DatabaseOfApp
-from target_app.errors import Problem
+from target_app.errors import problems
 from target_app.models import Order
 from target_app.orders.confirmation import confirm_orders
 from target_app.orders.repository import Orders
@@ -28,10 +28,7 @@ router = APIRouter(prefix="/orders", tags=["orders"])
     "",
     response_model=OrderRead,
     status_code=status.HTTP_201_CREATED,
-    responses={
-        400: {"model": Problem, "description": "There is too little of a product"},
-        404: {"model": Problem, "description": "No such customer or product"},
-    },
+    responses=problems(400, 404),
 )
 async def place_order(
     new: OrderCreate,
@@ -45,9 +42,7 @@ async def place_order(
     return order
 
 
-@router.post(
-    "/batch", responses={400: {"model": Problem, "description": "The body cannot be read"}}
-)
+@router.post("/batch", responses=problems(400))
 async def place_orders(
     batch: NewOrders,
     ordering: OrderingService,
@@ -73,7 +68,7 @@ async def list_orders(listing: Listing, orders: Orders) -> Sequence[Order]:
     return await orders.page(listing)
 
 
-@router.get("/{order_id}", response_model=OrderRead, responses={404: {"model": Problem}})
+@router.get("/{order_id}", response_model=OrderRead, responses=problems(404))
 async def read_order(order_id: PathId, orders: Orders) -> Order:
     """Return one order with its lines."""
     return await orders.detail(order_id)

@@ -1,11 +1,10 @@
 """The HTTP endpoints of posts, comments and tags."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from fastapi import APIRouter, status
 
-from target_app.errors import Problem
+from target_app.errors import problems
 from target_app.models import Comment, Post, Tag
 from target_app.parameters import Page, PathId
 from target_app.posts.repository import Posts
@@ -24,16 +23,12 @@ from target_app.posts.threads import ThreadImports
 
 router = APIRouter(tags=["posts"])
 
-_MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
-_RULES: dict[int | str, dict[str, Any]] = {400: {"model": Problem}}
-_CONFLICTS: dict[int | str, dict[str, Any]] = {409: {"model": Problem}}
-
 
 @router.post(
     "/posts",
     response_model=PostRead,
     status_code=status.HTTP_201_CREATED,
-    responses=_MISSING | _CONFLICTS,
+    responses=problems(400, 404, 409),
 )
 async def create_post(new: PostCreate, writing: WritingService) -> Post:
     """Create a post."""
@@ -46,7 +41,7 @@ async def list_posts(page: Page, posts: Posts) -> Sequence[Post]:
     return await posts.page(page)
 
 
-@router.get("/posts/{post_id}", response_model=PostDetail, responses=_MISSING)
+@router.get("/posts/{post_id}", response_model=PostDetail, responses=problems(404))
 async def read_post(post_id: PathId, posts: Posts) -> Post:
     """Return one post with its comments."""
     return await posts.detail(post_id)
@@ -56,7 +51,7 @@ async def read_post(post_id: PathId, posts: Posts) -> Post:
     "/posts/{post_id}/comments",
     response_model=CommentRead,
     status_code=status.HTTP_201_CREATED,
-    responses=_RULES | _MISSING | _CONFLICTS,
+    responses=problems(400, 404, 409),
 )
 async def create_comment(post_id: PathId, new: CommentCreate, writing: WritingService) -> Comment:
     """Comment on a post, or reply to one of its comments."""
@@ -66,7 +61,7 @@ async def create_comment(post_id: PathId, new: CommentCreate, writing: WritingSe
 @router.post(
     "/posts/{post_id}/comments/import",
     status_code=status.HTTP_201_CREATED,
-    responses=_RULES | _MISSING | _CONFLICTS,
+    responses=problems(400, 404, 409),
 )
 async def import_thread(
     post_id: PathId, thread: ThreadImport, imports: ThreadImports

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, status
 
-from target_app.errors import Problem
+from target_app.errors import problems
 from target_app.models import Product
 from target_app.parameters import PathId
 from target_app.products.repository import Products
@@ -21,15 +21,12 @@ from target_app.products.service import CatalogueService
 
 router = APIRouter(prefix="/products", tags=["products"])
 
-_NOT_JSON = {"model": Problem, "description": "The body cannot be read"}
-_SKU_IS_TAKEN = {"model": Problem, "description": "The SKU is taken"}
-
 
 @router.post(
     "",
     response_model=ProductDetail,
     status_code=status.HTTP_201_CREATED,
-    responses={400: _NOT_JSON, 409: _SKU_IS_TAKEN},
+    responses=problems(400, 409),
 )
 async def create_product(new: ProductCreate, catalogue: CatalogueService) -> Product:
     """Add a product to the catalogue."""
@@ -40,7 +37,7 @@ async def create_product(new: ProductCreate, catalogue: CatalogueService) -> Pro
     "/bulk",
     response_model=list[ProductSummary],
     status_code=status.HTTP_201_CREATED,
-    responses={400: _NOT_JSON, 409: _SKU_IS_TAKEN},
+    responses=problems(400, 409),
 )
 async def create_products(new: NewProducts, catalogue: CatalogueService) -> Sequence[Product]:
     """Add up to 1000 products, all or none."""
@@ -53,7 +50,7 @@ async def list_products(listing: Listing, products: Products) -> Sequence[Produc
     return await products.page(listing)
 
 
-@router.get("/{product_id}", response_model=ProductDetail, responses={404: {"model": Problem}})
+@router.get("/{product_id}", response_model=ProductDetail, responses=problems(404))
 async def read_product(product_id: PathId, products: Products) -> Product:
     """Return one product with its stock."""
     return await products.detail(product_id)
@@ -62,7 +59,7 @@ async def read_product(product_id: PathId, products: Products) -> Product:
 @router.patch(
     "/{product_id}",
     response_model=ProductDetail,
-    responses={400: _NOT_JSON, 404: {"model": Problem}},
+    responses=problems(400, 404),
 )
 async def change_product(
     product_id: PathId, changes: ProductUpdate, catalogue: CatalogueService

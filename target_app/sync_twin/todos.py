@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, status
 
-from target_app.errors import Problem
+from target_app.errors import problems
 from target_app.models import Todo
 from target_app.parameters import PathId
 from target_app.sync_twin.repository import BlockingTodos
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/todos")
     "",
     response_model=TodoRead,
     status_code=status.HTTP_201_CREATED,
-    responses={409: {"model": Problem}},
+    responses=problems(400, 409),
 )
 def create_todo(new: TodoCreate, todos: BlockingTodos) -> Todo:
     """Create a todo; an owner who does not exist is a 409, the foreign key's own answer."""
@@ -41,19 +41,19 @@ def list_todos(wanted: Annotated[TodoFilter, Query()], todos: BlockingTodos) -> 
     return todos.listing(wanted)
 
 
-@router.post("/complete")
+@router.post("/complete", responses=problems(400))
 def complete_todos(whose: Completion, todos: BlockingTodos) -> Completed:
     """Mark all open todos of an owner as done."""
     return Completed(completed=todos.complete(whose.owner_id))
 
 
-@router.get("/{todo_id}", response_model=TodoRead, responses={404: {"model": Problem}})
+@router.get("/{todo_id}", response_model=TodoRead, responses=problems(404))
 def read_todo(todo_id: PathId, todos: BlockingTodos) -> Todo:
     """Return one todo."""
     return todos.get(todo_id)
 
 
-@router.patch("/{todo_id}", response_model=TodoRead, responses={404: {"model": Problem}})
+@router.patch("/{todo_id}", response_model=TodoRead, responses=problems(400, 404))
 def change_todo(todo_id: PathId, changes: TodoChanges, todos: BlockingTodos) -> Todo:
     """Change what is sent of a todo."""
     return todos.change(todo_id, changes.model_dump(exclude_unset=True))
@@ -62,7 +62,7 @@ def change_todo(todo_id: PathId, changes: TodoChanges, todos: BlockingTodos) -> 
 @router.delete(
     "/{todo_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses={404: {"model": Problem}},
+    responses=problems(404),
 )
 def delete_todo(todo_id: PathId, todos: BlockingTodos) -> None:
     """Delete a todo."""

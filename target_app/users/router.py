@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, status
 
-from target_app.errors import Problem
+from target_app.errors import problems
 from target_app.models import User
 from target_app.parameters import Page, PathId
 from target_app.users.repository import Users
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/users", tags=["users"])
     "",
     response_model=UserRead,
     status_code=status.HTTP_201_CREATED,
-    responses={409: {"model": Problem}},
+    responses=problems(400, 409),
 )
 async def create_user(new: UserCreate, registration: RegistrationService) -> User:
     """Create a user; an e-mail address that is taken is a 409."""
@@ -31,13 +31,13 @@ async def list_users(page: Page, users: Users) -> Sequence[User]:
     return await users.rows.page(page)
 
 
-@router.post("/authenticate", response_model=UserRead, responses={401: {"model": Problem}})
+@router.post("/authenticate", response_model=UserRead, responses=problems(400, 401))
 async def authenticate_user(credentials: Credentials, sign_in: SignInService) -> User:
     """Return the user whose e-mail address and password these are."""
     return await sign_in.authenticate(credentials)
 
 
-@router.get("/{user_id}", response_model=UserRead, responses={404: {"model": Problem}})
+@router.get("/{user_id}", response_model=UserRead, responses=problems(404))
 async def read_user(user_id: PathId, users: Users) -> User:
     """Return one user."""
     return await users.get(user_id)
@@ -46,7 +46,7 @@ async def read_user(user_id: PathId, users: Users) -> User:
 @router.patch(
     "/{user_id}",
     response_model=UserRead,
-    responses={404: {"model": Problem}, 409: {"model": Problem}},
+    responses=problems(400, 404, 409),
 )
 async def change_user(
     user_id: PathId, changes: UserChanges, registration: RegistrationService
@@ -58,7 +58,7 @@ async def change_user(
 @router.delete(
     "/{user_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses={404: {"model": Problem}, 409: {"model": Problem}},
+    responses=problems(404, 409),
 )
 async def delete_user(user_id: PathId, users: Users) -> None:
     """Delete a user with all todos; one with posts, comments, accounts or orders is a 409."""
