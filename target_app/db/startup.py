@@ -74,6 +74,7 @@ def reaching(url: URL) -> Iterator[None]:
     Raises:
         DatabaseNotReadyError: Instead of what SQLAlchemy, the driver or the network raised.
     """
+    _refuse_missing_folder(url)
     try:
         yield
     # TypeError: asyncpg takes the URL's query as keyword arguments, and this is not one of them.
@@ -92,15 +93,29 @@ def refuse_missing_file(url: URL) -> None:
     Raises:
         DatabaseNotReadyError: The URL names a file of SQLite that does not exist.
     """
-    file = url.database or ""
-    if url.get_backend_name() == "sqlite" and not file.startswith("file:"):
-        if Path(file).exists():
-            return
+    file = _file(url)
+    if file is not None and not file.exists():
         message = (
             f"there is no file {file}; make it with: python -m target_app.db create, "
             "or correct TARGET_APP_DATABASE_URL"
         )
         raise DatabaseNotReadyError(message)
+
+
+def _refuse_missing_folder(url: URL) -> None:
+    # SQLite would say so too, but aiosqlite tells it to an event loop that may have ended by then,
+    # and the stack trace of its thread is printed.
+    file = _file(url)
+    if file is not None and not file.parent.is_dir():
+        message = f"there is no folder {file.parent}; make it, or correct TARGET_APP_DATABASE_URL"
+        raise DatabaseNotReadyError(message)
+
+
+def _file(url: URL) -> Path | None:
+    """Return the file of SQLite that the URL names; None for a server and for SQLite's own URIs."""
+    name = url.database or ""
+    is_file = url.get_backend_name() == "sqlite" and not name.startswith("file:")
+    return Path(name) if is_file else None
 
 
 def _names(revisions: frozenset[str]) -> str:

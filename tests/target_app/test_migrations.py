@@ -275,7 +275,7 @@ def test_the_command_line_upgrades_the_database_of_the_settings(database: URL) -
     [
         ("mysql://user:hunter2@localhost/blog", "names 'mysql'"),
         (UNREACHABLE, "cannot reach the database postgresql+asyncpg://user:***@localhost:1/blog"),
-        ("sqlite+aiosqlite:////no/such/folder/shop.db", "unable to open database file"),
+        ("sqlite+aiosqlite:////no/such/folder/shop.db", "there is no folder /no/such/folder"),
     ],
 )
 def test_the_command_line_says_what_is_wrong_in_a_line(url: str, words: str) -> None:
