@@ -45,5 +45,10 @@ class AccountRepository:
         return accounts[first_id], accounts[second_id]
 
 
-Accounts = Annotated[AccountRepository, Depends(AccountRepository)]
-"""The accounts, as endpoints and services ask for them; tests override `AccountRepository`."""
+async def get_accounts(session: Session) -> AccountRepository:
+    """Return the accounts of this request's session; tests override this dependency."""
+    return AccountRepository(session)
+
+
+Accounts = Annotated[AccountRepository, Depends(get_accounts)]
+"""The accounts, as endpoints and services ask for them; tests override `get_accounts`."""

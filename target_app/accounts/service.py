@@ -48,5 +48,10 @@ class Banking:
         return await self._accounts.transfers.add(Transfer(**new.model_dump()))
 
 
-BankingService = Annotated[Banking, Depends(Banking)]
+async def get_banking(accounts: Accounts) -> Banking:
+    """Return the banking of this request."""
+    return Banking(accounts)
+
+
+BankingService = Annotated[Banking, Depends(get_banking)]
 """The service, as endpoints ask for it."""

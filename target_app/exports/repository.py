@@ -69,7 +69,12 @@ async def read_balances(session: ReadingSession) -> AsyncIterator[Sequence[Balan
     return result.partitions()
 
 
-CommentExport = Annotated[CommentPages, Depends(CommentPages)]
+async def get_comment_pages(database: DatabaseOfApp) -> CommentPages:
+    """Return the comments, a batch at a time."""
+    return CommentPages(database)
+
+
+CommentExport = Annotated[CommentPages, Depends(get_comment_pages)]
 """The comments, as the export asks for them."""
 
 BalanceExport = Annotated[AsyncIterator[Sequence[BalanceRow]], Depends(read_balances)]

@@ -56,5 +56,10 @@ def _with_lines() -> Select[Order]:
     return select(Order).options(selectinload(Order.lines).options(with_product))
 
 
-Orders = Annotated[OrderRepository, Depends(OrderRepository)]
-"""The orders, as endpoints and services ask for them; tests override `OrderRepository`."""
+async def get_orders(session: Session) -> OrderRepository:
+    """Return the orders of this request's session; tests override this dependency."""
+    return OrderRepository(session)
+
+
+Orders = Annotated[OrderRepository, Depends(get_orders)]
+"""The orders, as endpoints and services ask for them; tests override `get_orders`."""

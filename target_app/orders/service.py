@@ -96,5 +96,10 @@ def _taken(inventory: Inventory, quantity: int) -> OrderLine:
     return OrderLine(product=product, quantity=quantity, unit_price_cents=product.price_cents)
 
 
-OrderingService = Annotated[Ordering, Depends(Ordering)]
+async def get_ordering(session: Session, orders: Orders, products: Products) -> Ordering:
+    """Return the ordering of this request."""
+    return Ordering(session, orders, products)
+
+
+OrderingService = Annotated[Ordering, Depends(get_ordering)]
 """The service, as endpoints ask for it."""

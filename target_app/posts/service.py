@@ -54,5 +54,10 @@ class Writing:
             raise RuleError(message)
 
 
-WritingService = Annotated[Writing, Depends(Writing)]
+async def get_writing(posts: Posts, users: Users) -> Writing:
+    """Return the writing of this request."""
+    return Writing(posts, users)
+
+
+WritingService = Annotated[Writing, Depends(get_writing)]
 """The service, as endpoints ask for it."""

@@ -104,5 +104,10 @@ def _refuse_circles(parents: Mapping[str, str | None]) -> None:
         ending |= path
 
 
-ThreadImports = Annotated[Threads, Depends(Threads)]
+async def get_threads(session: Session, posts: Posts) -> Threads:
+    """Return the import of threads of this request."""
+    return Threads(session, posts)
+
+
+ThreadImports = Annotated[Threads, Depends(get_threads)]
 """The import, as endpoints ask for it."""

@@ -100,5 +100,10 @@ def _has(name: str, value: str | None) -> ColumnElement[bool]:
     return case((truths, as_written), else_=as_text) == value
 
 
-Products = Annotated[ProductRepository, Depends(ProductRepository)]
-"""The products, as endpoints and services ask for them; tests override `ProductRepository`."""
+async def get_products(session: Session) -> ProductRepository:
+    """Return the products of this request's session; tests override this dependency."""
+    return ProductRepository(session)
+
+
+Products = Annotated[ProductRepository, Depends(get_products)]
+"""The products, as endpoints and services ask for them; tests override `get_products`."""

@@ -55,5 +55,10 @@ class Catalogue:
         return await self._products.rows.update(product, changed)
 
 
-CatalogueService = Annotated[Catalogue, Depends(Catalogue)]
+async def get_catalogue(products: Products) -> Catalogue:
+    """Return the catalogue of this request."""
+    return Catalogue(products)
+
+
+CatalogueService = Annotated[Catalogue, Depends(get_catalogue)]
 """The service, as endpoints ask for it."""

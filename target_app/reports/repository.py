@@ -67,5 +67,10 @@ def _ranked(sales: Subquery) -> Subquery:
     ).subquery("ranked")
 
 
-Reports = Annotated[ReportRepository, Depends(ReportRepository)]
-"""The reports, as endpoints ask for them; tests override `ReportRepository`."""
+async def get_reports(session: Session) -> ReportRepository:
+    """Return the reports of this request's session; tests override this dependency."""
+    return ReportRepository(session)
+
+
+Reports = Annotated[ReportRepository, Depends(get_reports)]
+"""The reports, as endpoints ask for them; tests override `get_reports`."""
