@@ -54,7 +54,9 @@ async def _on_postgresql(serve: Serve, emptied_postgresql: URL) -> AsyncIterator
     async def execute(sql: str) -> Rows:
         return [tuple(row) for row in await connection.fetch(sql)]
 
-    everybody_at_once = httpx.Limits(max_connections=None)
+    # Each with a connection of its own: the server closes one that is kept alive after a while,
+    # maybe just when the client sends the next request on it.
+    everybody_at_once = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     with serve(pool_size="5", max_overflow="5", pool_timeout=str(PATIENCE_SECONDS)) as url:
         async with httpx.AsyncClient(
             base_url=url, timeout=2 * PATIENCE_SECONDS, limits=everybody_at_once
