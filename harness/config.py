@@ -49,7 +49,8 @@ class Configuration(BaseSettings):
     """``auto``, ``embedded``, ``container``, ``system`` or a ``postgresql://`` URL."""
     populate: str | None = None
     """``"pkg.rows:populate"``: called with a session; the rows are the base line of every test."""
-    isolation: Literal["rollback"] = "rollback"
+    isolation: Literal["rollback", "clone"] = "rollback"
+    """How tests are kept apart that have no marker ``database``."""
     fail_on: tuple[str, ...] = ()
     """Kinds of findings that fail a test; a checkup fails on every open warning and error."""
     allow: tuple[Allowance, ...] = ()

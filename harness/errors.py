@@ -10,6 +10,7 @@ lines. The tree:
     │   └── ApplicationStartError      the application's lifespan raised
     ├── UnavailableError             exit 3: the environment lacks something
     │   ├── NoPostgresError            nothing that was probed serves
+    │   ├── NoDatabaseError            the server refused to make a database
     │   ├── MissingExtraError          an optional dependency is not installed
     │   ├── PortTakenError             somebody else listens where we should
     │   ├── ServerStartError           a process was started and did not become ready
@@ -18,6 +19,9 @@ lines. The tree:
         ├── SandboxConflictError       transactions that one connection cannot represent
         ├── EscapedConnectionError     a test connected to a database that is not its own
         ├── SecondDriverError          a test works through two drivers, which are two connections
+        ├── SyncInAsyncError           a coroutine uses what is made for `def` tests, or the reverse
+        ├── UnfinishedRequestError     a request still ran when its test ended
+        ├── RefusedStatementError      a statement that cannot run inside a test's transaction
         └── UnsupportedDriverError     a driver that the sandbox has no virtual connection for
 """
 
@@ -29,19 +33,24 @@ from typing import ClassVar
 __all__ = [
     "ApplicationStartError",
     "ConfigurationError",
+    "EndedConnectionWarning",
     "EscapedConnectionError",
     "ExitCode",
     "HarnessError",
     "IsolationError",
     "MissingExtraError",
     "MisuseError",
+    "NoDatabaseError",
     "NoPostgresError",
     "PortTakenError",
+    "RefusedStatementError",
     "SandboxConflictError",
     "SecondDriverError",
     "ServerStartError",
+    "SyncInAsyncError",
     "TargetImportError",
     "UnavailableError",
+    "UnfinishedRequestError",
     "UnreachableTargetError",
     "UnsupportedDriverError",
 ]
@@ -124,6 +133,12 @@ class NoPostgresError(UnavailableError):
     slug = "no-postgres"
 
 
+class NoDatabaseError(UnavailableError):
+    """The server refused to make, copy or drop a database."""
+
+    slug = "no-database"
+
+
 class MissingExtraError(UnavailableError):
     """An optional dependency is not installed."""
 
@@ -172,7 +187,29 @@ class SecondDriverError(IsolationError):
     slug = "second-driver"
 
 
+class SyncInAsyncError(IsolationError):
+    """A coroutine uses what is made for `def` tests, or a `def` test what must be awaited."""
+
+    slug = "sync-in-async"
+
+
+class UnfinishedRequestError(IsolationError):
+    """A request still ran when its test ended."""
+
+    slug = "unfinished-request"
+
+
+class RefusedStatementError(IsolationError):
+    """A statement that the server takes outside of transactions only."""
+
+    slug = "refused-statement"
+
+
 class UnsupportedDriverError(IsolationError):
     """A driver that the sandbox has no virtual connection for."""
 
     slug = "unsupported-driver"
+
+
+class EndedConnectionWarning(UserWarning):
+    """A connection was ended because the database behind it had to be copied."""

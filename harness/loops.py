@@ -3,18 +3,24 @@
 Connections and lifespans belong to a loop, and under pytest loops come and go by rules of the
 plugin in use. `asyncio.Runner` (and with it pytest-asyncio and anyio) cancels all tasks before it
 closes a loop; a resident takes that cancellation as the signal to leave its contexts in order.
+Code that cannot await gets a loop that is nobody's but the harness's, in a thread.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["Residents"]
+from harness.errors import SyncInAsyncError
+
+__all__ = ["LoopThread", "Residents"]
 
 T = TypeVar("T")
 
@@ -80,3 +86,81 @@ class Residents:
                 continue
             resident.task.cancel()
             loop.run_until_complete(asyncio.wait([resident.task]))
+
+
+@dataclass(slots=True, eq=False)
+class LoopThread:
+    """An event loop in a thread of its own, started on first use.
+
+    Args:
+        instead: What code that runs on an event loop should use, for the error's last line.
+    """
+
+    instead: str = "await it there"
+    _thread: threading.Thread | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _starting: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller runs on this loop."""
+        return self._thread is threading.current_thread()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop, with a copy of the caller's context, and wait for it.
+
+        Raises:
+            SyncInAsyncError: The caller runs on an event loop itself, which would stand still.
+        """
+        if _is_on_a_loop():
+            work.close()
+            raise SyncInAsyncError(
+                "a coroutine called what blocks until another event loop has answered: its own "
+                "would stand still, and the two have different connections",
+                remedy=self.instead,
+            )
+        running = asyncio.run_coroutine_threadsafe(work, self._started())
+        try:
+            return running.result()
+        except BaseException:  # the work's own, or Ctrl-C while it goes on
+            running.cancel()
+            raise
+
+    def close(self) -> None:
+        """End the loop: its tasks are cancelled, and its residents leave in order."""
+        with self._starting:
+            thread, self._thread = self._thread, None
+        if thread is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            thread.join()
+            self._loop = None
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._starting:
+            if self._thread is None or self._loop is None:
+                self._stop = asyncio.Event()
+                started: Future[asyncio.AbstractEventLoop] = Future()
+                # A daemon: an interpreter that ends without `close` must not wait for it.
+                self._thread = threading.Thread(
+                    target=self._live, args=[started], name="harness loop", daemon=True
+                )
+                self._thread.start()
+                self._loop = started.result()
+            return self._loop
+
+    def _live(self, started: Future[asyncio.AbstractEventLoop]) -> None:
+        async def stay() -> None:
+            started.set_result(asyncio.get_running_loop())
+            await self._stop.wait()
+
+        with asyncio.Runner() as runner:
+            runner.run(stay())
+
+
+def _is_on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

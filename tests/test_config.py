@@ -159,7 +159,7 @@ def test_an_unknown_key_like_no_other_is_answered_with_all(tmp_path: Path) -> No
     [
         ("app = 1", "app"),
         ('fail_on = "n-plus-one"', "fail_on"),
-        ('isolation = "clone"', "isolation"),
+        ('isolation = "clones"', "isolation"),
         ("env.PORT = 1", "env.PORT"),
         ('allow = [{ identity = "x" }]', "allow.0.reason"),
     ],
@@ -176,7 +176,7 @@ def test_a_value_of_the_wrong_type_is_named(tmp_path: Path, line: str, place: st
 def test_a_wrong_value_of_a_variable_names_the_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HARNESS_ISOLATION", "clone")
+    monkeypatch.setenv("HARNESS_ISOLATION", "clones")
 
     assert refused(tmp_path).where == "set by HARNESS_ISOLATION"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import errors
-from harness.checks import budget, n_plus_one, probe, server_error
+from harness.checks import budget, n_plus_one, order, probe, server_error
 from harness.checkup import block, drills
 from harness.cli import command
 from harness.config import Configuration
@@ -109,7 +109,8 @@ def test_every_configuration_key_is_documented(root: Path) -> None:
 def test_every_finding_kind_is_documented(root: Path) -> None:
     text = (root / "docs/reference/configuration.md").read_text("utf-8")
 
-    kinds = {module.KIND for module in (budget, n_plus_one, server_error)} | probe.KINDS
+    single = {module.KIND for module in (budget, n_plus_one, server_error)}
+    kinds = single | probe.KINDS | order.KINDS
     assert [kind for kind in kinds if f"`{kind}`" not in text] == []
 
 

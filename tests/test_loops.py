@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import pytest
 
-from harness.loops import Residents
+from harness.errors import SyncInAsyncError
+from harness.loops import LoopThread, Residents
 
 colour: ContextVar[str] = ContextVar("colour", default="none")
 
@@ -155,3 +157,77 @@ def test_a_context_does_not_inherit_the_variables_of_who_asked_first() -> None:
     residents = Residents()
     with asyncio.Runner() as runner:
         assert runner.run(ask()) == "none"
+
+
+@pytest.fixture
+def loop_thread() -> Iterator[LoopThread]:
+    with closing(LoopThread(instead="await it")) as loop:
+        yield loop
+
+
+async def thread_name() -> str:
+    await asyncio.sleep(0)
+    return threading.current_thread().name
+
+
+def test_a_loop_thread_runs_coroutines_one_after_the_other_on_one_loop(
+    loop_thread: LoopThread,
+) -> None:
+    async def running() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    assert loop_thread.run(running()) is loop_thread.run(running())
+    assert loop_thread.run(thread_name()) == "harness loop"
+
+
+def test_a_loop_thread_hands_on_what_a_coroutine_raises(loop_thread: LoopThread) -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        loop_thread.run(fail())
+
+
+def test_a_coroutine_on_a_loop_thread_begins_with_a_copy_of_the_callers_context(
+    loop_thread: LoopThread,
+) -> None:
+    async def change() -> str:
+        before = colour.get()
+        colour.set("blue")
+        return before
+
+    token = colour.set("red")
+    seen = [loop_thread.run(change()) for _ in range(2)]
+    colour.reset(token)
+
+    assert seen == ["red", "red"]
+
+
+def test_a_loop_thread_that_was_not_used_was_never_started() -> None:
+    before = threading.active_count()
+
+    with closing(LoopThread()):
+        assert threading.active_count() == before
+
+
+def test_a_loop_thread_ends_with_its_residents_left_in_order(diary: Diary) -> None:
+    residents, before = Residents(), threading.active_count()
+    with closing(LoopThread()) as loop:
+        loop.run(residents.enter(diary.context("outer")))
+        loop.run(residents.enter(diary.context("inner")))
+
+    assert diary.lines == ["enter outer", "enter inner", "leave inner", "leave outer"]
+    assert threading.active_count() == before
+
+
+def test_a_closed_loop_thread_starts_anew(loop_thread: LoopThread) -> None:
+    loop_thread.run(thread_name())
+    loop_thread.close()
+
+    assert loop_thread.run(thread_name()) == "harness loop"
+
+
+async def test_a_loop_thread_refuses_a_caller_that_runs_on_a_loop(loop_thread: LoopThread) -> None:
+    with pytest.raises(SyncInAsyncError) as caught:
+        loop_thread.run(thread_name())
+    assert caught.value.remedy == "await it"

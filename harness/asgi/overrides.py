@@ -24,7 +24,8 @@ def overriding(app: Any) -> Iterator[Overrides]:  # noqa: ANN401 - any applicati
         `ConfigurationError` for a dependency that no route has, with the nearest name.
     """
     owners = [part for part in applications(app) if hasattr(part, "dependency_overrides")]
-    before = [dict(owner.dependency_overrides) for owner in owners]
+    # Both the mapping and what is in it: a test may have put another one in its place.
+    before = [(owner.dependency_overrides, {**owner.dependency_overrides}) for owner in owners]
 
     def override(replacements: Mapping[Callable[..., Any], Callable[..., Any]]) -> None:
         for dependency in replacements:
@@ -35,6 +36,7 @@ def overriding(app: Any) -> Iterator[Overrides]:  # noqa: ANN401 - any applicati
     try:
         yield override
     finally:
-        for owner, overrides in zip(owners, before, strict=True):
-            owner.dependency_overrides.clear()
-            owner.dependency_overrides.update(overrides)
+        for owner, (overrides, entries) in zip(owners, before, strict=True):
+            overrides.clear()
+            overrides.update(entries)
+            owner.dependency_overrides = overrides

@@ -46,6 +46,10 @@ class RunningApp:
             scope["state"] = {**await self._state(), **scope.get("state", {})}
         await self.app(scope, receive, send)
 
+    async def started(self) -> None:
+        """Wait until the application has started on the running loop."""
+        await self._state()
+
     async def _state(self) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         async with self._starting.setdefault(loop, asyncio.Lock()):

@@ -8,6 +8,7 @@ from harness.capture.recording import (
     Recording,
     RequestRecord,
     RoundTrip,
+    Transaction,
 )
 from harness.capture.requests import RequestTracker
 from harness.capture.source import SourceMap
@@ -22,5 +23,6 @@ __all__ = [
     "RequestTracker",
     "RoundTrip",
     "SourceMap",
+    "Transaction",
     "recording",
 ]

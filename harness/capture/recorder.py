@@ -11,10 +11,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from harness.capture.pool import PoolListener, PoolState
-from harness.capture.recording import Checkout, Phase, Recording, RequestRecord, RoundTrip
+from harness.capture.recording import (
+    Checkout,
+    Phase,
+    Recording,
+    RequestRecord,
+    RoundTrip,
+    Transaction,
+)
 from harness.capture.requests import ActiveRequest, RequestTracker
 from harness.capture.source import SourceMap
 from harness.capture.statements import StatementListener
+from harness.capture.transactions import TransactionListener
 
 __all__ = ["Recorder", "recording"]
 
@@ -27,6 +35,7 @@ class Recorder:
     _round_trips: list[RoundTrip] = field(default_factory=list)
     _requests: list[RequestRecord] = field(default_factory=list)
     _checkouts: list[Checkout] = field(default_factory=list)
+    _transactions: list[Transaction] = field(default_factory=list)
     _transaction_controls: int = 0
 
     def snapshot(self) -> Recording:
@@ -36,6 +45,7 @@ class Recorder:
             requests=tuple(self._requests),
             checkouts=tuple(self._checkouts),
             transaction_controls=self._transaction_controls,
+            transactions=tuple(self._transactions),
         )
 
     def on_round_trip(self, trip: RoundTrip) -> None:
@@ -50,6 +60,10 @@ class Recorder:
     def on_request(self, request: ActiveRequest) -> None:
         """Keep a request."""
         self._requests.append(request.finish(self.source.definition))
+
+    def on_transaction(self, transaction: Transaction) -> None:
+        """Keep a transaction."""
+        self._transactions.append(transaction)
 
     def on_checkout(self, checkout: Checkout) -> None:
         """Keep a checkout."""
@@ -70,7 +84,9 @@ def recording(source: SourceMap, *, requests: RequestTracker | None = None) -> I
     recorder = Recorder(source)
     with ExitStack() as stack:
         stack.enter_context(PoolListener(recorder).listening())
-        stack.enter_context(StatementListener(recorder, source).listening())
+        transactions = TransactionListener(recorder)
+        stack.enter_context(transactions.listening())
+        stack.enter_context(StatementListener(recorder, source, transactions).listening())
         if requests is not None:
             stack.enter_context(requests.observed_by(recorder))
         yield recorder

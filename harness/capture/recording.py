@@ -12,7 +12,15 @@ from enum import StrEnum
 from harness.capture.fingerprint import Fingerprint
 from harness.findings import SourceLine
 
-__all__ = ["Cause", "Checkout", "Phase", "Recording", "RequestRecord", "RoundTrip"]
+__all__ = [
+    "Cause",
+    "Checkout",
+    "Phase",
+    "Recording",
+    "RequestRecord",
+    "RoundTrip",
+    "Transaction",
+]
 
 
 class Cause(StrEnum):
@@ -90,6 +98,8 @@ class RoundTrip:
     """The innermost line of the user's code, up to the framework."""
     stack_key: int = 0
     """Equal for equal stacks of user code; 0 where no user code is on the stack."""
+    transaction: int | None = None
+    """Number of the transaction that it is part of; None in autocommit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,8 @@ class RequestRecord:
     """Until the ASGI call returned: includes dependency teardown and background tasks."""
     endpoint: SourceLine | None = None
     """The function that handles the route."""
+    answered_seconds: float | None = None
+    """When the last part of the response was sent, on the clock of `time.perf_counter`."""
 
     @property
     def name(self) -> str:
@@ -131,6 +143,22 @@ class Checkout:
 
 
 @dataclass(frozen=True, slots=True)
+class Transaction:
+    """One transaction of one connection, from BEGIN to COMMIT or ROLLBACK."""
+
+    number: int
+    request: int | None
+    """The request that began it; None outside of requests."""
+    began_seconds: float
+    """On the clock of `time.perf_counter`."""
+    ended_seconds: float
+    is_committed: bool
+    was_held_at_answer: bool = False
+    """Whether, when the last part of the response was sent, it had written, or its session held
+    changes that were not flushed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """Everything recorded between two moments."""
 
@@ -139,6 +167,8 @@ class Recording:
     checkouts: tuple[Checkout, ...] = ()
     transaction_controls: int = 0
     """SAVEPOINT, RELEASE and ROLLBACK TO; counted apart, never as statements."""
+    transactions: tuple[Transaction, ...] = ()
+    """Those that have ended."""
 
     @property
     def statements(self) -> Iterator[RoundTrip]:
@@ -151,4 +181,5 @@ class Recording:
             round_trips=tuple(trip for trip in self.round_trips if trip.request == number),
             requests=tuple(item for item in self.requests if item.number == number),
             checkouts=tuple(item for item in self.checkouts if item.request == number),
+            transactions=tuple(item for item in self.transactions if item.request == number),
         )

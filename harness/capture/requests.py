@@ -43,6 +43,17 @@ class ActiveRequest:
     statements: int = 0
     """Counted by whoever keeps no records."""
     round_trips: int = 0
+    answered_seconds: float | None = None
+    """When the last part of the response was sent."""
+    when_answered: list[Callable[[], None]] = field(default_factory=list)
+    """Called just before that."""
+
+    def answer(self) -> None:
+        """The last part of the response is about to be sent."""
+        if self.answered_seconds is None:
+            for call in self.when_answered:
+                call()
+            self.answered_seconds = perf_counter()
 
     def finish(self, describe: Callable[[CodeType], SourceLine]) -> RequestRecord:
         """What is known of the request now that its ASGI call has returned."""
@@ -55,6 +66,7 @@ class ActiveRequest:
             started_seconds=self.started_seconds,
             seconds=perf_counter() - self.started_seconds,
             endpoint=_endpoint_line(self.scope.get("endpoint"), describe),
+            answered_seconds=self.answered_seconds,
         )
 
     @property
@@ -157,6 +169,8 @@ class _TrackedApp:
             if message["type"] == "http.response.start":
                 request.status = message["status"]
                 request.is_answered = True
+            elif message["type"] == "http.response.body" and not message.get("more_body", False):
+                request.answer()
             await send(message)
 
         token = current_request.set(request)

@@ -25,6 +25,7 @@ from harness.capture.orm import origin_of
 from harness.capture.recording import Cause, Phase, RoundTrip
 from harness.capture.requests import ActiveRequest, current_lifespan, current_request
 from harness.capture.source import CallStack, SourceMap
+from harness.capture.transactions import TransactionListener
 
 __all__ = ["StatementListener", "StatementObserver"]
 
@@ -70,10 +71,12 @@ class StatementListener:
     Args:
         observer: Told of each round trip.
         source: Finds call sites; without it no stack is walked, which is cheaper.
+        transactions: Tells which transaction a statement is part of.
     """
 
     observer: StatementObserver
     source: SourceMap | None = None
+    transactions: TransactionListener | None = None
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @contextmanager
@@ -144,6 +147,7 @@ class StatementListener:
         origin = origin_of(context)
         is_rendered = bool(compiled) and origin.cause is not Cause.RAW
         stack = _NO_STACK if self.source is None else self.source.stack()
+        transactions = self.transactions
         request = current_request.get()
         self.observer.on_round_trip(
             RoundTrip(
@@ -170,6 +174,7 @@ class StatementListener:
                 phase=_phase(request, stack),
                 call_site=stack.site,
                 stack_key=stack.key,
+                transaction=transactions.statement(connection, statement) if transactions else None,
             )
         )
 

@@ -7,26 +7,28 @@ the test that uses them: they serve pytest-asyncio in any loop scope and anyio's
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from harness.asgi.overrides import Overrides, overriding
 from harness.asgi.running import RunningApp
 from harness.capture import RequestTracker, SourceMap
 from harness.capture.requests import ASGIApp
 from harness.config import Project, load_project
+from harness.database.clones import Clones
 from harness.database.rollback import Sandbox
 from harness.database.search import find_server
 from harness.database.server import PostgresServer
 from harness.errors import HarnessError
 from harness.loops import Residents
-from harness.pytest_plugin.isolation import Isolation
+from harness.pytest_plugin.def_tests import refuse_in_def_test
+from harness.pytest_plugin.isolation import Isolation, Wish
+from harness.pytest_plugin.markers import mode_of
 from harness.pytest_plugin.queries import Queries
 from harness.pytest_plugin.workers import joined_server
 from harness.stage import Stage, staged
@@ -75,11 +77,15 @@ def harness_tracker() -> RequestTracker:
 
 
 @pytest.fixture(scope="session")
-def harness_stage(harness_project: Project, harness_postgres: PostgresServer) -> Iterator[Stage]:
+def harness_stage(
+    harness_project: Project, harness_postgres: PostgresServer, pytestconfig: pytest.Config
+) -> Iterator[Stage]:
     """The database of this test run, with tables and rows as configured."""
+    worker = getattr(pytestconfig, "workerinput", {}).get("workerid", "")
     with ExitStack() as stack:
         with _explained():
-            stage = stack.enter_context(staged(harness_project, harness_postgres))
+            run = staged(harness_project, harness_postgres, worker=worker)
+            stage = stack.enter_context(run)
         yield stage
 
 
@@ -101,13 +107,16 @@ def harness_tests() -> Isolation:
 @pytest.fixture(scope="session")
 def harness_sandbox(
     harness_app: Any,  # noqa: ANN401, ARG001 - tables and rows come before the first test's
+    harness_project: Project,
     harness_stage: Stage,
     harness_residents: Residents,
     harness_tests: Isolation,
 ) -> Iterator[Sandbox]:
-    """Rolls every test back, whatever the application commits."""
+    """Rolls every test back, whatever the application commits, or gives it its own database."""
     sandbox = Sandbox(harness_stage.url, harness_residents)
-    with sandbox.installed(), harness_tests.within(sandbox):
+    clones = Clones(harness_stage.required_run(), sandbox)
+    default = harness_project.configuration.isolation
+    with sandbox.installed(), harness_tests.within(sandbox, clones, default=default):
         yield sandbox
 
 
@@ -129,14 +138,45 @@ def harness_running_app(
 @pytest.fixture(autouse=True)
 def harness_isolation(request: pytest.FixtureRequest, harness_tests: Isolation) -> Iterator[None]:
     """Undo what the test does to the database; free for tests that use none."""
-    with harness_tests.one_test(is_guarded="harness_stage" in request.fixturenames):
+    names = request.fixturenames
+    app = "harness_running_app"
+    starting = request.getfixturevalue(app).started if app in names else None
+    is_guarded = "harness_stage" in names
+    with harness_tests.one_test(Wish(mode_of(request.node), is_guarded, starting)):
         yield
+    with _explained():
+        for conflict in harness_tests.swallowed_conflicts(by_tests=_belongs_to_tests(request)):
+            raise conflict  # a test that passes on half of what the application did proves nothing
+
+
+def _belongs_to_tests(request: pytest.FixtureRequest) -> Callable[[Path], bool]:
+    modules = {item.path for item in request.session.items}
+    return lambda file: (
+        file in modules
+        or file.name == "conftest.py"
+        or not {"_pytest", "pluggy"}.isdisjoint(file.parts)
+    )
 
 
 @pytest.fixture(scope="session")
-def harness_database_url(harness_stage: Stage) -> URL:
+def harness_database_url(
+    harness_stage: Stage,
+    harness_sandbox: Sandbox,  # noqa: ARG001 - an engine of the test's own is isolated, too
+) -> URL:
     """URL of the test database, with the asyncpg driver."""
     return harness_stage.url
+
+
+@pytest.fixture
+def harness_own_database_url(
+    harness_database_url: URL,
+    harness_sandbox: Sandbox,  # noqa: ARG001 - after it
+    harness_tests: Isolation,
+    harness_isolation: None,  # noqa: ARG001 - inside it
+) -> URL:
+    """URL of the database that this test works on, for what does not go through SQLAlchemy."""
+    own = harness_tests.own_database
+    return harness_database_url if own is None else harness_database_url.set(database=own.name())
 
 
 @pytest.fixture(scope="session")
@@ -160,23 +200,6 @@ def harness_db_session(
 
 
 @pytest.fixture
-def harness_client(
-    harness_running_app: RunningApp,
-    harness_isolation: None,  # noqa: ARG001 - rolled back by it
-) -> httpx.AsyncClient:
-    """An httpx client that calls the application in this process."""
-    transport = httpx.ASGITransport(app=harness_running_app)
-    return httpx.AsyncClient(transport=transport, base_url="http://test")
-
-
-@pytest.fixture
-def harness_overrides(harness_app: Any) -> Iterator[Overrides]:  # noqa: ANN401 - any application
-    """Puts dependency overrides in place until the end of the test."""
-    with overriding(harness_app) as override:
-        yield override
-
-
-@pytest.fixture
 def harness_queries(harness_project: Project, harness_tracker: RequestTracker) -> Queries:
     """The statements of the test's body."""
     source = SourceMap(harness_project.root, harness_project.configuration.app_packages)
@@ -190,7 +213,10 @@ def postgres(harness_postgres: PostgresServer) -> PostgresServer:
 
 
 @pytest.fixture(scope="session")
-def app(harness_app: Any) -> Any:  # noqa: ANN401 - any ASGI application
+def app(
+    harness_app: Any,  # noqa: ANN401 - any ASGI application
+    harness_sandbox: Sandbox,  # noqa: ARG001 - a client of the test's own is isolated, too
+) -> Any:  # noqa: ANN401 - any ASGI application
     """The configured application, imported against the test database."""
     return harness_app
 
@@ -201,6 +227,12 @@ def database_url(harness_database_url: URL) -> URL:
     return harness_database_url
 
 
+@pytest.fixture
+def own_database_url(harness_own_database_url: URL) -> URL:
+    """URL of the database that this test works on: its own, or the one of all tests."""
+    return harness_own_database_url
+
+
 @pytest.fixture(scope="session")
 def engine(harness_engine: AsyncEngine) -> AsyncEngine:
     """An engine on the test database, inside the test's isolation."""
@@ -208,21 +240,10 @@ def engine(harness_engine: AsyncEngine) -> AsyncEngine:
 
 
 @pytest.fixture
-def db_session(harness_db_session: AsyncSession) -> AsyncSession:
+def db_session(request: pytest.FixtureRequest, harness_db_session: AsyncSession) -> AsyncSession:
     """A session in the same isolated world as the application's own."""
+    refuse_in_def_test(request, "db_session", instead="sync_db_session")
     return harness_db_session
-
-
-@pytest.fixture
-def client(harness_client: httpx.AsyncClient) -> httpx.AsyncClient:
-    """An httpx client that calls the application in this process."""
-    return harness_client
-
-
-@pytest.fixture
-def overrides(harness_overrides: Overrides) -> Overrides:
-    """Puts dependency overrides in place until the end of the test."""
-    return harness_overrides
 
 
 @pytest.fixture

@@ -7,11 +7,13 @@ failed test are a section of its report.
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import ExitStack
 
 import pytest
 
 from harness.checks.budget import over_budget
 from harness.findings import Finding, judge
+from harness.pytest_plugin.advice import AdviceSection
 from harness.pytest_plugin.queries import Queries
 from harness.report.plain import findings_as_text
 
@@ -26,8 +28,13 @@ _HELP = (
 
 @pytest.hookimpl
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the marker known, and listen for advice."""
     config.addinivalue_line("markers", _HELP)
+    advice = AdviceSection(config)
+    config.pluginmanager.register(advice, "harness_advice")
+    listening = ExitStack()
+    listening.enter_context(advice)
+    config.add_cleanup(listening.close)
 
 
 @pytest.hookimpl

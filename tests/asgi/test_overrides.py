@@ -87,6 +87,31 @@ async def test_overrides_from_before_come_back_after_a_clear_inside(app: FastAPI
     assert await greeting(app) == "hello nothing"
 
 
+async def test_overrides_from_before_come_back_after_others_were_put_in_their_place(
+    app: FastAPI,
+) -> None:
+    before = app.dependency_overrides = {get_name: get_nothing}
+
+    with overriding(app):
+        app.dependency_overrides = {get_name: nobody}
+
+    assert app.dependency_overrides is before
+    assert await greeting(app) == "hello nothing"
+
+
+async def test_overrides_of_a_mounted_application_from_before_are_kept(app: FastAPI) -> None:
+    outer = FastAPI()
+    outer.mount("/api", app)
+    app.dependency_overrides[get_name] = get_nothing
+
+    with overriding(outer) as override:
+        override({get_name: nobody})
+        assert await greeting(outer, "/api/greeting") == "hello nobody"
+
+    assert outer.dependency_overrides == {}
+    assert await greeting(outer, "/api/greeting") == "hello nothing"
+
+
 def test_a_dependency_that_no_route_has_is_refused_with_the_nearest(app: FastAPI) -> None:
     async def get_nam() -> str:
         return ""

@@ -106,7 +106,7 @@ class Project:
     def write(self, path: str, text: str) -> None:
         """Write a file of the project."""
         file = self._pytester.path / path
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(dedent(text))
 
     def read(self, path: str) -> str:

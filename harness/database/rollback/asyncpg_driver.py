@@ -8,20 +8,24 @@ commits and rolls back becomes savepoints of the test's one transaction.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import asyncpg
 
-from harness.database.rollback.awaited import AwaitedConnection
+from harness.database.rollback.advice import Topic, advise
+from harness.database.rollback.awaited import AwaitedConnection, AwaitedStatement
 from harness.database.rollback.outer import NO_TIMEOUT
 from harness.database.rollback.savepoints import Frame
 
 __all__ = ["AsyncpgLink", "VirtualConnection"]
 
 _KEPT_STATEMENTS = 1000
+_STRICT_LEVELS = ("repeatable_read", "serializable")
+_LISTENS = frozenset({"add_listener", "remove_listener"})
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +47,10 @@ class AsyncpgLink:
     async def execute(self, sql: str) -> object:
         """Run several statements in one round trip."""
         return await self.connection.execute(sql)
+
+    async def row(self, sql: str) -> Sequence[object]:
+        """The one row of a query."""
+        return tuple(await self.connection.fetchrow(sql))
 
     async def prepare(self, sql: str) -> Any:
         """A prepared statement, shared by all virtual connections."""
@@ -88,9 +96,9 @@ class VirtualStatement:
 
     async def fetch(self, *arguments: Any) -> list[Any]:
         """All rows."""
-        async with self.connection.transaction_for_statement():
-            physical = self.connection.noting(self.sql)
-            rows: list[Any] = await physical.locked(self.prepared.fetch, *arguments)
+        async with self.connection.statement(self.sql) as statement:
+            call = partial(self.prepared.fetch, *arguments)
+            rows: list[Any] = await statement.run_prepared(call, arguments)
             return rows
 
     def __getattr__(self, name: str) -> Any:
@@ -103,6 +111,8 @@ class VirtualTransaction:
 
     connection: VirtualConnection
     physical: AwaitedConnection[AsyncpgLink]
+    is_for_statement: bool = False
+    """In autocommit, where each statement is a transaction of its own."""
     frame: Frame | None = None
 
     async def start(self) -> None:
@@ -150,48 +160,83 @@ class VirtualConnection:
     open_transactions: list[VirtualTransaction] = field(default_factory=list)
     """Its open transactions: one, and more where the application nests asyncpg's own."""
 
-    def transaction(self, **_options: object) -> VirtualTransaction:
+    def transaction(
+        self, *, isolation: str | None = None, **_options: object
+    ) -> VirtualTransaction:
         """A transaction; isolation levels are the test's, since there is one real transaction."""
+        if isolation in _STRICT_LEVELS:
+            advise(Topic.ISOLATION_LEVEL)
         return VirtualTransaction(self, self.physical())
 
-    def transaction_for_statement(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def statement(self, sql: str) -> AsyncIterator[AwaitedStatement[AsyncpgLink]]:
         """Around a statement: in autocommit each one is a transaction of its own."""
-        return nullcontext() if self.open_transactions else self.transaction()
+        physical = self.physical()
+        if self.open_transactions:
+            yield self._noted(sql, physical, self.open_transactions[-1])
+        else:
+            own = VirtualTransaction(self, physical, is_for_statement=True)
+            async with own:
+                yield self._noted(sql, physical, own)
+
+    def _noted(
+        self,
+        sql: str,
+        physical: AwaitedConnection[AsyncpgLink],
+        transaction: VirtualTransaction,
+    ) -> AwaitedStatement[AsyncpgLink]:
+        frame, is_autocommit = transaction.frame, transaction.is_for_statement
+        meaning = physical.outer.note(frame, sql, is_autocommit=is_autocommit)
+        return AwaitedStatement(physical, frame, meaning)
 
     async def prepare(self, sql: str, *, name: str | None = None) -> VirtualStatement:  # noqa: ARG002
         """Prepare a statement; names are the harness's own, they would collide."""
-        async with self.transaction_for_statement():
-            return VirtualStatement(self, sql, await self._prepared(sql))
-
-    async def _prepared(self, sql: str) -> Any:
-        physical = self.noting(sql)
-        return await physical.locked(physical.link.prepare, sql)
+        async with self.statement(sql) as statement:
+            physical, text = statement.physical, statement.meaning.instead or sql
+            return VirtualStatement(self, sql, await physical.locked(physical.link.prepare, text))
 
     async def execute(self, sql: str, *arguments: Any, **options: Any) -> Any:
         """Run a statement."""
-        return await self._run("execute", sql, *arguments, **options)
+        return await self._run("execute", sql, arguments, *arguments, **options)
 
     async def executemany(self, sql: str, rows: Sequence[Any], **options: Any) -> Any:
         """Run a statement for each row."""
-        return await self._run("executemany", sql, rows, **options)
+        return await self._run("executemany", sql, (), rows, **options)
 
     async def fetch(self, sql: str, *arguments: Any, **options: Any) -> Any:
         """All rows."""
-        return await self._run("fetch", sql, *arguments, **options)
+        return await self._run("fetch", sql, arguments, *arguments, **options)
 
     async def fetchrow(self, sql: str, *arguments: Any, **options: Any) -> Any:
         """The first row; used by pre-ping."""
-        return await self._run("fetchrow", sql, *arguments, **options)
+        return await self._run("fetchrow", sql, arguments, *arguments, **options)
 
     async def fetchval(self, sql: str, *arguments: Any, **options: Any) -> Any:
         """One value of the first row."""
-        return await self._run("fetchval", sql, *arguments, **options)
+        return await self._run("fetchval", sql, arguments, *arguments, **options)
 
-    async def _run(self, method: str, sql: str, *arguments: Any, **options: Any) -> Any:
-        async with self.transaction_for_statement():
-            physical = self.noting(sql)
-            call = getattr(physical.link.connection, method)
-            return await physical.locked(call, sql, *arguments, **options)
+    async def copy_to_table(self, table_name: str, **options: Any) -> Any:
+        """COPY from a file."""
+        return await self._copy("copy_to_table", table_name, **options)
+
+    async def copy_records_to_table(self, table_name: str, **options: Any) -> Any:
+        """COPY from tuples."""
+        return await self._copy("copy_records_to_table", table_name, **options)
+
+    async def _copy(self, method: str, table_name: str, **options: Any) -> Any:
+        async with self.statement("COPY") as statement:
+            call = getattr(statement.physical.link.connection, method)
+            return await statement.run_prepared(partial(call, table_name, **options), None)
+
+    async def _run(
+        self, method: str, sql: str, parameters: Sequence[Any], *arguments: Any, **options: Any
+    ) -> Any:
+        async with self.statement(sql) as statement:
+            call = getattr(statement.physical.link.connection, method)
+            text = statement.meaning.instead or sql
+            return await statement.run_prepared(
+                partial(call, text, *arguments, **options), parameters
+            )
 
     async def reload_schema_state(self) -> None:
         """Types or tables have changed."""
@@ -218,14 +263,9 @@ class VirtualConnection:
             task = asyncio.get_running_loop().create_task(self.close())
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
-    def noting(self, sql: str) -> AwaitedConnection[AsyncpgLink]:
-        """The physical connection, told what kind of statement comes."""
-        physical = self.physical()
-        frame = self.open_transactions[-1].frame if self.open_transactions else None
-        physical.outer.note(frame, sql)
-        return physical
-
     def __getattr__(self, name: str) -> Any:
         physical = self.physical()
         physical.outer.has_started = True  # it may write, past our eyes
+        if name in _LISTENS:
+            advise(Topic.NOTIFICATION)
         return getattr(physical.link.connection, name)

@@ -6,16 +6,24 @@ Its twin for drivers that block is in `blocking`; what both decide is in `outer`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from harness.capture.requests import ActiveRequest, current_request
-from harness.database.rollback.outer import END_OF_TEST, OuterTransaction, has_failed_before
+from harness.database.rollback.deferred import CATALOG, DeferredConstraints, undo_checkpoint
+from harness.database.rollback.meaning import Meaning
+from harness.database.rollback.outer import (
+    END_OF_TEST,
+    Ending,
+    OuterTransaction,
+    has_failed_before,
+)
 from harness.database.rollback.savepoints import Frame
 
-__all__ = ["AwaitedConnection", "AwaitedLink", "AwaitedTransactions"]
+__all__ = ["AwaitedConnection", "AwaitedLink", "AwaitedStatement", "AwaitedTransactions"]
 
 
 class AwaitedLink(Protocol):
@@ -23,6 +31,10 @@ class AwaitedLink(Protocol):
 
     async def execute(self, sql: str) -> object:
         """Run several statements in one round trip."""
+        ...
+
+    async def row(self, sql: str) -> Sequence[object]:
+        """The one row of a query."""
         ...
 
     async def forget_statements(self) -> None:
@@ -59,16 +71,41 @@ class AwaitedConnection(Generic[Link]):
     async def run(self, sql: str) -> None:
         """Run transaction control, to its end also where the caller is cancelled meanwhile."""
         if sql:
-            await asyncio.shield(self.locked(self.link.execute, sql))
+            await asyncio.shield(self._control(sql))
+
+    async def _control(self, sql: str) -> None:
+        if sql:
+            await self.locked(self.link.execute, sql)
 
     async def locked(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Await a call of the driver while nobody else uses the connection."""
-        async with self._lock:
-            try:
-                return await call(*arguments, **options)
-            except BaseException:
-                self.outer.has_raised = True
-                raise
+        async with self._lock, self._noticing_errors():
+            return await call(*arguments, **options)
+
+    async def statement(
+        self,
+        frame: Frame | None,
+        meaning: Meaning,
+        parameters: object,
+        call: Callable[[], Any],
+    ) -> Any:
+        """Await a statement of a transaction, with the transaction's own settings in effect."""
+        before, after = self.outer.around_statement(frame, meaning, parameters)
+        async with self._lock, self._noticing_errors():
+            if before:
+                await self.link.execute(before)
+            result = await call()
+            if after:
+                await self.link.execute(after)
+            return result
+
+    @asynccontextmanager
+    async def _noticing_errors(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.outer.has_raised = True
+            raise
 
     async def begin(self) -> Frame:
         """Begin a transaction of the application, once it is the caller's turn.
@@ -96,6 +133,7 @@ class AwaitedConnection(Generic[Link]):
     async def _await_turn(self, request: ActiveRequest | None) -> None:
         if self.outer.may_begin(request):
             return
+        self.outer.has_waited = True
         try:
             async with asyncio.timeout(self.wait_seconds):
                 await self._turn.wait_for(lambda: self.outer.may_begin(request))
@@ -111,24 +149,53 @@ class AwaitedConnection(Generic[Link]):
         """
         if not self.outer.is_open(frame):
             return  # its test is over, and with it everything it did
-        async with self._turn:
-            if not self.outer.is_open(frame):
-                return
-            has_failed = frame is self.outer.stack.top and await self._has_failed()
-            try:
-                ending = self.outer.end(frame, is_commit=is_commit, has_failed=has_failed)
-                await self.run(ending.sql)
-            finally:
-                self._turn.notify_all()
-            if ending.conflict is not None:
-                raise ending.conflict
+        await self._turn.acquire()
+        # Whoever is cancelled from here on does not stop it half way.
+        await asyncio.shield(self._end_and_let_go(frame, is_commit=is_commit))
+
+    async def _end_and_let_go(self, frame: Frame, *, is_commit: bool) -> None:
+        try:
+            if self.outer.is_open(frame):
+                await self._end(frame, is_commit=is_commit)
+        finally:
+            self._turn.notify_all()
+            self._turn.release()
+
+    async def _end(self, frame: Frame, *, is_commit: bool) -> None:
+        has_failed = await self._has_failed()
+        if is_commit and not has_failed and self.outer.needs_catalog(frame):
+            row = await self.locked(self.link.row, CATALOG)
+            self.outer.deferred = DeferredConstraints.from_catalog(row)
+        ending = self.outer.end(frame, is_commit=is_commit, has_failed=has_failed)
+        try:
+            await self._control(ending.sql)
+        except Exception as error:
+            if ending.if_refused is None or self.link.is_closed:
+                raise
+            await self._refuse(ending.if_refused(), error)
+            raise
+        if ending.conflict is not None:
+            raise ending.conflict
+
+    async def _refuse(self, ending: Ending, error: Exception) -> None:
+        """Undo a transaction whose commit violates a constraint; unless it is another's doing."""
+        await self._control(ending.sql)
+        if ending.conflict is not None:
+            raise ending.conflict from error
+        try:
+            await self._control(ending.probe)
+        except Exception:
+            if self.link.is_closed:
+                raise
+            await self._control(undo_checkpoint())
+            raise self.outer.violated_around() from error
 
     async def _has_failed(self) -> bool:
         """Whether the server takes nothing but a rollback; asked only where something raised."""
         if not self.outer.has_raised:
             return False
         try:
-            await self.run("SELECT 1")
+            await self._control("SELECT 1")
         except Exception as error:
             if has_failed_before(error):
                 return True
@@ -148,6 +215,26 @@ class AwaitedConnection(Generic[Link]):
             await self.locked(self.link.forget_statements)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AwaitedStatement(Generic[Link]):
+    """A statement that is about to run in its transaction."""
+
+    physical: AwaitedConnection[Link]
+    frame: Frame | None
+    meaning: Meaning
+
+    async def run(
+        self, call: Callable[..., Any], query: Any, *arguments: Any, **options: Any
+    ) -> Any:
+        """Run it by a method of the driver that takes its text, and its parameters next."""
+        bound = partial(call, self.meaning.instead or query, *arguments, **options)
+        return await self.run_prepared(bound, arguments[0] if arguments else None)
+
+    async def run_prepared(self, call: Callable[[], Any], parameters: object) -> Any:
+        """Run what is prepared already."""
+        return await self.physical.statement(self.frame, self.meaning, parameters, call)
+
+
 @dataclass(slots=True, eq=False)
 class AwaitedTransactions(Generic[Link]):
     """The transactions of one virtual connection of a driver that follows the DBAPI.
@@ -161,24 +248,21 @@ class AwaitedTransactions(Generic[Link]):
     _open: tuple[AwaitedConnection[Link], Frame] | None = None
 
     @asynccontextmanager
-    async def statement(self, sql: str) -> AsyncIterator[AwaitedConnection[Link]]:
+    async def statement(self, sql: str) -> AsyncIterator[AwaitedStatement[Link]]:
         """Around a statement: begins a transaction; in autocommit ends it as well."""
-        physical = await self._begun(sql)
+        physical = self.physical()
+        if self._open is None:
+            self._open = physical, await physical.begin()
+        frame = self._open[1]
         try:
-            yield physical
+            meaning = physical.outer.note(frame, sql, is_autocommit=self.is_autocommit)
+            yield AwaitedStatement(physical, frame, meaning)
         except BaseException:
             if self.is_autocommit:
                 await self.end(is_commit=False)
             raise
         if self.is_autocommit:
             await self.end(is_commit=True)
-
-    async def _begun(self, sql: str) -> AwaitedConnection[Link]:
-        physical = self.physical()
-        if self._open is None:
-            self._open = physical, await physical.begin()
-        physical.outer.note(self._open[1], sql)
-        return physical
 
     async def end(self, *, is_commit: bool) -> None:
         """COMMIT or ROLLBACK, if a transaction is open."""

@@ -6,17 +6,30 @@ Its twin for drivers that are awaited is in `awaited`; what both decide is in `o
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from harness.capture.requests import ActiveRequest, current_request
-from harness.database.rollback.outer import END_OF_TEST, OuterTransaction, has_failed_before
-from harness.database.rollback.savepoints import Frame, text_of
+from harness.database.rollback.deferred import CATALOG, DeferredConstraints, undo_checkpoint
+from harness.database.rollback.meaning import Meaning, text_of
+from harness.database.rollback.outer import (
+    END_OF_TEST,
+    Ending,
+    OuterTransaction,
+    has_failed_before,
+)
+from harness.database.rollback.savepoints import Frame
 
-__all__ = ["BlockingConnection", "BlockingLink", "BlockingTransactions", "VirtualCursor"]
+__all__ = [
+    "BlockingConnection",
+    "BlockingLink",
+    "BlockingStatement",
+    "BlockingTransactions",
+    "VirtualCursor",
+]
 
 
 class BlockingLink(Protocol):
@@ -24,6 +37,10 @@ class BlockingLink(Protocol):
 
     def execute(self, sql: str) -> object:
         """Run several statements in one round trip."""
+        ...
+
+    def row(self, sql: str) -> Sequence[object]:
+        """The one row of a query."""
         ...
 
     def forget_statements(self) -> None:
@@ -71,6 +88,21 @@ class BlockingConnection(Generic[Link]):
                 self.outer.has_raised = True
                 raise
 
+    def statement(
+        self,
+        frame: Frame,
+        meaning: Meaning,
+        parameters: object,
+        call: Callable[[], Any],
+    ) -> Any:
+        """Make a statement of a transaction, with the transaction's own settings in effect."""
+        before, after = self.outer.around_statement(frame, meaning, parameters)
+        with self._lock:
+            self.run(before)
+            result = self.locked(call)
+            self.run(after)
+            return result
+
     def begin(self) -> Frame:
         """Begin a transaction of the application, once it is the caller's turn.
 
@@ -91,6 +123,9 @@ class BlockingConnection(Generic[Link]):
             return frame
 
     def _await_turn(self, request: ActiveRequest | None) -> None:
+        if self.outer.may_begin(request):
+            return
+        self.outer.has_waited = True
         if not self._turn.wait_for(
             lambda: self.outer.may_begin(request), timeout=self.wait_seconds
         ):
@@ -105,14 +140,39 @@ class BlockingConnection(Generic[Link]):
         with self._turn:
             if not self.outer.is_open(frame):
                 return  # its test is over, and with it everything it did
-            has_failed = frame is self.outer.stack.top and self._has_failed()
             try:
-                ending = self.outer.end(frame, is_commit=is_commit, has_failed=has_failed)
-                self.run(ending.sql)
+                self._end(frame, is_commit=is_commit)
             finally:
                 self._turn.notify_all()
-            if ending.conflict is not None:
-                raise ending.conflict
+
+    def _end(self, frame: Frame, *, is_commit: bool) -> None:
+        has_failed = self._has_failed()
+        if is_commit and not has_failed and self.outer.needs_catalog(frame):
+            row = self.locked(self.link.row, CATALOG)
+            self.outer.deferred = DeferredConstraints.from_catalog(row)
+        ending = self.outer.end(frame, is_commit=is_commit, has_failed=has_failed)
+        try:
+            self.run(ending.sql)
+        except Exception as error:
+            if ending.if_refused is None or self.link.is_closed:
+                raise
+            self._refuse(ending.if_refused(), error)
+            raise
+        if ending.conflict is not None:
+            raise ending.conflict
+
+    def _refuse(self, ending: Ending, error: Exception) -> None:
+        """Undo a transaction whose commit violates a constraint; unless it is another's doing."""
+        self.run(ending.sql)
+        if ending.conflict is not None:
+            raise ending.conflict from error
+        try:
+            self.run(ending.probe)
+        except Exception:
+            if self.link.is_closed:
+                raise
+            self.run(undo_checkpoint())
+            raise self.outer.violated_around() from error
 
     def _has_failed(self) -> bool:
         """Whether the server takes nothing but a rollback; asked only where something raised."""
@@ -139,6 +199,21 @@ class BlockingConnection(Generic[Link]):
             self.locked(self.link.forget_statements)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockingStatement(Generic[Link]):
+    """A statement that is about to run in its transaction."""
+
+    physical: BlockingConnection[Link]
+    frame: Frame
+    meaning: Meaning
+
+    def run(self, call: Callable[..., Any], query: Any, *arguments: Any, **options: Any) -> Any:
+        """Run it by a method of the driver that takes its text, and its parameters next."""
+        bound = partial(call, self.meaning.instead or query, *arguments, **options)
+        parameters = arguments[0] if arguments else None
+        return self.physical.statement(self.frame, self.meaning, parameters, bound)
+
+
 @dataclass(slots=True, eq=False)
 class BlockingTransactions(Generic[Link]):
     """The transactions of one virtual connection, which begin with the first statement.
@@ -152,24 +227,21 @@ class BlockingTransactions(Generic[Link]):
     _open: tuple[BlockingConnection[Link], Frame] | None = None
 
     @contextmanager
-    def statement(self, sql: str) -> Iterator[BlockingConnection[Link]]:
+    def statement(self, sql: str) -> Iterator[BlockingStatement[Link]]:
         """Around a statement: begins a transaction; in autocommit ends it as well."""
-        physical = self._begun(sql)
+        physical = self.physical()
+        if self._open is None:
+            self._open = physical, physical.begin()
+        frame = self._open[1]
         try:
-            yield physical
+            meaning = physical.outer.note(frame, sql, is_autocommit=self.is_autocommit)
+            yield BlockingStatement(physical, frame, meaning)
         except BaseException:
             if self.is_autocommit:
                 self.end(is_commit=False)
             raise
         if self.is_autocommit:
             self.end(is_commit=True)
-
-    def _begun(self, sql: str) -> BlockingConnection[Link]:
-        physical = self.physical()
-        if self._open is None:
-            self._open = physical, physical.begin()
-        physical.outer.note(self._open[1], sql)
-        return physical
 
     def end(self, *, is_commit: bool) -> None:
         """COMMIT or ROLLBACK, if a transaction is open."""
@@ -205,8 +277,8 @@ class VirtualCursor(Generic[Link]):
             setattr(self._real, name, value)
 
     def _run(self, method: Callable[..., Any], query: Any, *arguments: Any, **options: Any) -> Any:
-        with self._transactions.statement(text_of(query, self._real)) as physical:
-            result = physical.locked(method, query, *arguments, **options)
+        with self._transactions.statement(text_of(query, self._real)) as statement:
+            result = statement.run(method, query, *arguments, **options)
         return self if result is self._real else result
 
     def __enter__(self) -> Self:

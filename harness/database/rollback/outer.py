@@ -6,16 +6,16 @@ decisions from here, and only waits and talks to the server in its own way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.capture.requests import ActiveRequest
-from harness.database.rollback.savepoints import (
-    Frame,
-    SavepointStack,
-    is_read,
-    may_change_schema,
-)
+from harness.database.rollback import conflicts
+from harness.database.rollback.advice import Topic, advise
+from harness.database.rollback.deferred import DeferredConstraints, undo_checkpoint
+from harness.database.rollback.meaning import Meaning, Meanings
+from harness.database.rollback.savepoints import Frame, SavepointStack
 from harness.errors import SandboxConflictError
 
 __all__ = ["END_OF_TEST", "NO_TIMEOUT", "Ending", "OuterTransaction", "has_failed_before"]
@@ -44,8 +44,12 @@ class Ending:
 
     sql: str
     """To be run first; may be empty."""
-    conflict: SandboxConflictError | None
+    conflict: SandboxConflictError | None = None
     """To be raised afterwards."""
+    if_refused: Callable[[], Ending] | None = None
+    """What to do instead where the server raises: only a check of constraints can."""
+    probe: str = ""
+    """SQL that raises where the violation is not this transaction's own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -56,8 +60,17 @@ class OuterTransaction:
     has_started: bool = False
     """Whether the current test has used it."""
     has_ddl: bool = False
+    has_session_settings: bool = False
+    """Whether a connection was set up by statements, which ends with the test."""
+    has_waited: bool = False
+    """Whether a transaction of the current test had to wait for another to end."""
+    deferred: DeferredConstraints | None = None
+    """None until they are needed."""
     has_raised: bool = False
     """Whether something raised since the transaction was last known to be sound."""
+    _conflicts: list[SandboxConflictError] = field(default_factory=list)
+    _has_settings: bool = False
+    _meanings: Meanings = field(default_factory=Meanings)
     _requests: dict[Frame, ActiveRequest | None] = field(default_factory=dict)
 
     def may_begin(self, request: ActiveRequest | None) -> bool:
@@ -87,36 +100,115 @@ class OuterTransaction:
         Args:
             frame: The transaction.
             is_commit: Whether it was to be committed.
-            has_failed: Whether the server would take nothing but a rollback; it makes one of a
-                COMMIT then, and says nothing.
+            has_failed: Whether the server would take nothing but a rollback of the newest one: it
+                makes one of that one's COMMIT then, and says nothing.
         """
-        stack = self.stack
+        stack, must_undo = self.stack, has_failed and frame is self.stack.top
         try:
-            if is_commit and not has_failed:
-                return Ending(stack.commit(frame), None)
-            return Ending(stack.rollback(frame, has_failed=has_failed), None)
+            if is_commit and not must_undo:
+                return self._commit(frame, can_check=not has_failed)
+            return Ending(stack.rollback(frame, has_failed=must_undo))
         except SandboxConflictError as conflict:
-            return Ending(stack.give_up(frame, has_failed=has_failed), conflict)
+            sql = stack.give_up(frame, has_failed=must_undo)
+            return Ending(sql, self._remembered(conflict))
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the next test needs new virtual connections.
+
+        What is prepared may be stale, or a listener of the pool has to set them up anew.
+        """
+        return self.has_ddl or self.has_session_settings
+
+    def needs_catalog(self, frame: Frame) -> bool:
+        """Whether the constraints have to be asked for before a commit.
+
+        Once per connection, and always where the test changes the schema: rolling that back to a
+        savepoint of the application's own goes unseen.
+        """
+        return self._is_checked(frame) and (self.deferred is None or self.has_ddl)
+
+    def _is_checked(self, frame: Frame) -> bool:
+        return frame.has_written or frame.sets_constraints
+
+    def _commit(self, frame: Frame, *, can_check: bool) -> Ending:
+        deferred = self.deferred or DeferredConstraints()
+        is_needed = self._is_checked(frame) and (deferred or frame.sets_constraints)
+        if not (can_check and is_needed):
+            return Ending(self.stack.commit(frame))
+        undo, is_buried = self.stack.undoing(), frame is not self.stack.top
+        released = self.stack.commit(frame)
+        if is_buried:
+            return Ending("; ".join(deferred.check_of_buried()), if_refused=self._refused_buried)
+        # A role that was set may not be allowed to name the constraints, the connection's own is.
+        again = deferred.defer_again()
+        middle = [*frame.restoring(), *again] if again else []
+        return Ending(
+            "; ".join([*deferred.check(), *middle, released]),
+            if_refused=lambda: self._refused(frame, undo),
+        )
+
+    def _refused(self, frame: Frame, undo: Callable[[], None]) -> Ending:
+        undo()
+        is_within = any(around.has_written for around in self.stack.frames if around is not frame)
+        ending = self.end(frame, is_commit=False, has_failed=True)
+        checks = (self.deferred or DeferredConstraints()).check_of_buried()
+        return replace(ending, probe="; ".join(checks) if is_within else "")
+
+    def _refused_buried(self) -> Ending:
+        return Ending(undo_checkpoint(), self._remembered(conflicts.violated_inside()))
+
+    def violated_around(self) -> SandboxConflictError:
+        """The error of a commit that is refused for what a transaction around it has done."""
+        return self._remembered(conflicts.violated_around(self._holder))
 
     def is_open(self, frame: Frame) -> bool:
         """Whether a transaction belongs to the current test and has not ended."""
         return frame in self.stack.frames
 
-    def note(self, frame: Frame | None, sql: str) -> None:
+    def note(self, frame: Frame | None, sql: str, *, is_autocommit: bool = False) -> Meaning:
         """Note what kind of statement a transaction is about to run.
 
         Raises:
             SandboxConflictError: The transaction was begun in an earlier test.
+            RefusedStatementError: It can run outside of transactions only, as it would have.
         """
         if frame is not None and not self.is_open(frame):
-            raise SandboxConflictError(
-                "a session that was opened in an earlier test is still in use",
-                remedy="close sessions in the test or fixture that opened them",
-            )
+            raise self._remembered(conflicts.of_an_earlier_test())
         self.has_started = True
-        self.has_ddl |= may_change_schema(sql)
-        if frame is not None and not is_read(sql):
+        meaning = self._meanings.of(sql)
+        if is_autocommit and meaning.not_in_a_block:
+            raise conflicts.not_in_a_block(meaning.not_in_a_block)
+        self.has_ddl |= meaning.may_change_schema
+        self.has_session_settings |= meaning.sets_session
+        if frame is not None:
+            self._note_in(frame, meaning)
+        if meaning.topic is not None:
+            advise(meaning.topic)
+        return meaning
+
+    def _note_in(self, frame: Frame, meaning: Meaning) -> None:
+        if not meaning.is_read:
             self.stack.wrote(frame)
+        if meaning.sets_constraints:
+            frame.sets_constraints = True
+        if meaning.locks_rows:
+            others = (other.has_locked_rows for other in self.stack.frames if other is not frame)
+            if any(others) or (self.has_waited and meaning.skips_locked):
+                advise(Topic.ROW_LOCK)
+            frame.has_locked_rows = True
+
+    def around_statement(
+        self, frame: Frame | None, meaning: Meaning, parameters: object
+    ) -> tuple[str, str]:
+        """What to run before a statement and after it, so that settings end with transactions."""
+        if frame is None or not (meaning.settings or self._has_settings):
+            return "", ""
+        before, after = self.stack.around_statement(frame)
+        names = (mention.resolved(parameters) for mention in meaning.settings)
+        kept = [frame.keeping(name) for name in names if name is not None]
+        self._has_settings |= bool(kept)
+        return "; ".join([*kept, *filter(None, [before])]), after
 
     def finish(self) -> bool:
         """Forget the test.
@@ -126,29 +218,39 @@ class OuterTransaction:
         """
         had_ddl = self.has_ddl
         self.stack, self._requests = SavepointStack(), {}
-        self.has_started = self.has_ddl = self.has_raised = False
+        self.has_started = self.has_ddl = self.has_raised = self.has_waited = False
+        self._has_settings = self.has_session_settings = False
+        if had_ddl:
+            self.deferred = None
         return had_ddl
+
+    def take_conflicts(self) -> list[SandboxConflictError]:
+        """The conflicts since the last call: an application may have swallowed them."""
+        taken, self._conflicts = self._conflicts, []
+        return taken
+
+    def _remembered(self, conflict: SandboxConflictError) -> SandboxConflictError:
+        self._conflicts.append(conflict)
+        return conflict
 
     def waited_in_vain(
         self, request: ActiveRequest | None, *, wait_seconds: float
     ) -> SandboxConflictError:
         """The error of a turn that did not come."""
-        holder = self.stack.top.owner if self.stack.top else "the test"
-        return SandboxConflictError(
-            f"{_owner(request)} waited {wait_seconds:g} s for the transaction of {holder} to "
-            "end: one connection serves the whole test",
-            remedy="if both must be open at once, the test needs a database of its own",
+        return self._remembered(
+            conflicts.waited_in_vain(
+                _owner(request), holder=self._holder, wait_seconds=wait_seconds
+            )
         )
 
     def begun_in_failed(self, frame: Frame) -> SandboxConflictError:
         """The error of a transaction that cannot open inside another, and forgets it."""
         self.abandon(frame)
-        around = self.stack.top.owner if self.stack.top else "the test"
-        return SandboxConflictError(
-            f"{frame.owner} began a transaction while that of {around} had failed and was still "
-            "open",
-            remedy="roll a session back after an error, before others go on",
-        )
+        return self._remembered(conflicts.begun_in_failed(frame.owner, around=self._holder))
+
+    @property
+    def _holder(self) -> str:
+        return self.stack.top.owner if self.stack.top else "the test"
 
 
 def _owner(request: ActiveRequest | None) -> str:

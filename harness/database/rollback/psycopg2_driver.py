@@ -12,9 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection
+from psycopg2.extensions import (
+    ISOLATION_LEVEL_AUTOCOMMIT,
+    ISOLATION_LEVEL_REPEATABLE_READ,
+    ISOLATION_LEVEL_SERIALIZABLE,
+    connection,
+    cursor,
+)
 from sqlalchemy.engine.interfaces import Dialect
 
+from harness.database.rollback.advice import Topic, advise
 from harness.database.rollback.blocking import (
     BlockingConnection,
     BlockingTransactions,
@@ -45,8 +52,8 @@ class Psycopg2Link:
         """Connect as the application would have, types registered for its cursors."""
         opened = psycopg2.connect(*arguments, **options)
         opened.autocommit = True
-        with opened.cursor() as cursor:
-            cursor.execute(NO_TIMEOUT)
+        with opened.cursor() as settings:
+            settings.execute(NO_TIMEOUT)
         opened.autocommit = False  # cursors with a name are refused in autocommit
         register_types = dialect.on_connect()
         if register_types is not None:
@@ -55,9 +62,15 @@ class Psycopg2Link:
 
     def execute(self, sql: str) -> object:
         """Run several statements in one round trip."""
-        with self.connection.cursor() as cursor:
-            cursor.execute(sql)
+        with self.connection.cursor() as plain:
+            plain.execute(sql)
         return None
+
+    def row(self, sql: str) -> Sequence[object]:
+        """The one row of a query."""
+        with self.connection.cursor(cursor_factory=cursor) as plain:
+            plain.execute(sql)
+            return plain.fetchone() or ()
 
     def forget_statements(self) -> None:
         """Nothing: psycopg2 prepares none."""
@@ -100,6 +113,8 @@ class VirtualPsycopg2(_Connection):  # type: ignore[misc] # see above
         """Only autocommit has an effect."""
         self.isolation_level = level
         self._transactions.is_autocommit = level == ISOLATION_LEVEL_AUTOCOMMIT
+        if level in {ISOLATION_LEVEL_REPEATABLE_READ, ISOLATION_LEVEL_SERIALIZABLE}:
+            advise(Topic.ISOLATION_LEVEL)
 
     def cursor(self, *arguments: Any, **options: Any) -> VirtualCursor[Psycopg2Link]:
         """A cursor of the physical connection."""

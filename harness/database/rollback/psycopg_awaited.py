@@ -6,18 +6,22 @@ SQLAlchemy's own adapter sits on top of it unchanged: it is handed out through t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
 import psycopg
+from psycopg.rows import tuple_row
 
+from harness.database.rollback.advice import Topic, advise
 from harness.database.rollback.awaited import AwaitedConnection, AwaitedTransactions
+from harness.database.rollback.meaning import text_of
 from harness.database.rollback.outer import NO_TIMEOUT
-from harness.database.rollback.savepoints import text_of
 
 __all__ = ["AsyncPsycopgLink", "VirtualAsyncPsycopg"]
+
+_STRICT_LEVELS = (psycopg.IsolationLevel.REPEATABLE_READ, psycopg.IsolationLevel.SERIALIZABLE)
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +41,12 @@ class AsyncPsycopgLink:
     async def execute(self, sql: str) -> object:
         """Run several statements in one round trip."""
         return await self.connection.execute(sql.encode())
+
+    async def row(self, sql: str) -> Sequence[object]:
+        """The one row of a query."""
+        async with self.connection.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(sql.encode())
+            return await cursor.fetchone() or ()
 
     async def forget_statements(self) -> None:
         """Nothing: psycopg forgets what it prepared whenever it sees a ROLLBACK."""
@@ -74,8 +84,8 @@ class VirtualAsyncCursor:
         *arguments: Any,
         **options: Any,
     ) -> None:
-        async with self._transactions.statement(text_of(query, self._real)) as physical:
-            await physical.locked(method, query, *arguments, **options)
+        async with self._transactions.statement(text_of(query, self._real)) as statement:
+            await statement.run(method, query, *arguments, **options)
 
     async def stream(self, query: Any, *arguments: Any, **options: Any) -> AsyncIterator[Any]:
         """Rows as they come."""
@@ -130,6 +140,8 @@ class VirtualAsyncPsycopg:
     async def set_isolation_level(self, value: object) -> None:
         """Keep it in mind."""
         self.isolation_level = value
+        if value in _STRICT_LEVELS:
+            advise(Topic.ISOLATION_LEVEL)
 
     async def set_read_only(self, value: bool | None) -> None:  # noqa: FBT001 - psycopg's signature
         """Keep it in mind."""

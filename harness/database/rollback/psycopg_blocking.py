@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg.rows import tuple_row
 from sqlalchemy.engine.interfaces import Dialect
 
+from harness.database.rollback.advice import Topic, advise
 from harness.database.rollback.blocking import (
     BlockingConnection,
     BlockingTransactions,
@@ -22,6 +24,7 @@ from harness.database.rollback.outer import NO_TIMEOUT
 
 __all__ = ["PsycopgLink", "VirtualPsycopg"]
 
+_STRICT_LEVELS = (psycopg.IsolationLevel.REPEATABLE_READ, psycopg.IsolationLevel.SERIALIZABLE)
 _ANNOUNCED = frozenset({"execute", "executemany", "stream", "copy"})
 
 
@@ -47,6 +50,11 @@ class PsycopgLink:
         """Run several statements in one round trip."""
         return self.connection.execute(sql.encode())
 
+    def row(self, sql: str) -> Sequence[object]:
+        """The one row of a query."""
+        with self.connection.cursor(row_factory=tuple_row) as cursor:
+            return cursor.execute(sql.encode()).fetchone() or ()
+
     def forget_statements(self) -> None:
         """Nothing: psycopg forgets what it prepared whenever it sees a ROLLBACK."""
 
@@ -69,7 +77,7 @@ class VirtualPsycopg:
     def __init__(self, physical: Callable[[], BlockingConnection[PsycopgLink]]) -> None:
         self._transactions = BlockingTransactions(physical)
         # One real transaction has one isolation level, that of the test: these have no effect.
-        self.isolation_level: object = None
+        self._isolation_level: object = None
         self.read_only: bool | None = None
         self.deferrable: bool | None = None
 
@@ -81,6 +89,17 @@ class VirtualPsycopg:
     @autocommit.setter
     def autocommit(self, value: bool) -> None:
         self._transactions.is_autocommit = value
+
+    @property
+    def isolation_level(self) -> object:
+        """What was asked for."""
+        return self._isolation_level
+
+    @isolation_level.setter
+    def isolation_level(self, value: object) -> None:
+        self._isolation_level = value
+        if value in _STRICT_LEVELS:
+            advise(Topic.ISOLATION_LEVEL)
 
     def cursor(self, *arguments: Any, **options: Any) -> VirtualCursor[PsycopgLink]:
         """A cursor of the physical connection."""

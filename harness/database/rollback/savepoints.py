@@ -8,43 +8,18 @@ savepoints cannot represent is refused, never guessed.
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from harness.database.rollback.local_settings import keep, restore, set_aside, take_back
 from harness.errors import SandboxConflictError
 
-__all__ = ["Frame", "SavepointStack", "is_read", "may_change_schema", "text_of"]
+__all__ = ["Frame", "SavepointStack"]
 
-_LEADING = r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*"
-_READ = re.compile(
-    _LEADING + r"(?:;|$|(?:show|values|set|savepoint|release|rollback)\b"
-    r"|select\b(?!.*\bfor\s+(?:update|share|no\s+key|key\s+share))"
-    r"|(?:with|explain)\b(?!.*\b(?:insert|update|delete|merge)\b))",
-    re.IGNORECASE | re.DOTALL,
+_WAY_OUT = (
+    "end the transactions in the reverse order of their beginning, or give the test a database of "
+    'its own: @pytest.mark.database("clone")'
 )
-_CHANGES_ROWS = re.compile(
-    _LEADING + r"(?:insert|update|delete|merge|with)\b", re.IGNORECASE | re.DOTALL
-)
-_WAY_OUT = "end the transactions in the reverse order of their beginning"
-
-
-def text_of(query: object, context: object = None) -> str:
-    """The text of what a driver is asked to run: a string, bytes, or composed of parts."""
-    if isinstance(query, bytes):
-        return query.decode(errors="replace")
-    as_string = getattr(query, "as_string", None)
-    return str(as_string(context)) if as_string is not None else str(query)
-
-
-def is_read(sql: str) -> bool:
-    """Whether a statement leaves no trace; a function called by a SELECT is taken not to write."""
-    return _READ.match(sql) is not None
-
-
-def may_change_schema(sql: str) -> bool:
-    """Whether prepared statements may be stale after a statement."""
-    return not is_read(sql) and _CHANGES_ROWS.match(sql) is None
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +38,28 @@ class Frame:
     """Began earlier and wrote after this one began: undoing this undoes that."""
     has_lost_rows: bool = False
     """A later transaction was rolled back, and some of its own rows with it."""
+    has_locked_rows: bool = False
+    sets_constraints: bool = False
+    """It said when constraints are to be checked, which ends with it."""
+    settings: list[str] = field(default_factory=list)
+    """Names of what it set, or found set around it, until its end."""
+
+    def key(self, name: str) -> str:
+        """The setting of ours that keeps what was in effect before."""
+        return f"harness.{self.name}_{self.settings.index(name)}"
+
+    def keeping(self, name: str) -> str:
+        """SQL that keeps what is in effect now, before it is set for this transaction."""
+        if name not in self.settings:
+            self.settings.append(name)
+        return keep(name, key=self.key(name))
+
+    def restoring(self) -> Iterator[str]:
+        """SQL that puts back what was in effect before.
+
+        The latest first: after SET ROLE, the role may not be allowed to undo what came before it.
+        """
+        return (restore(name, key=self.key(name)) for name in reversed(self.settings))
 
 
 @dataclass(slots=True, eq=False)
@@ -81,11 +78,52 @@ class SavepointStack:
         """Open a transaction.
 
         Returns:
-            The frame and the SQL to run.
+            The frame and the SQL to run. What transactions around it have set is not its own: it
+            begins with what was in effect before them.
         """
         frame = Frame(f"harness_{next(self._numbers)}", owner)
+        sql = [f"SAVEPOINT {frame.name}"]
+        owners = {name: around for around in reversed(self.frames) for name in around.settings}
+        for name in reversed(owners):
+            sql += [frame.keeping(name), restore(name, key=owners[name].key(name))]
         self.frames.append(frame)
-        return frame, f"SAVEPOINT {frame.name}"
+        return frame, "; ".join(sql)
+
+    def around_statement(self, frame: Frame) -> tuple[str, str]:
+        """What a statement of a buried transaction needs, to find its own settings in effect.
+
+        Returns:
+            The SQL to run before it, and the SQL to run after it.
+        """
+        owners: dict[str, Frame] = {}
+        for later in self.frames[self.frames.index(frame) + 1 :]:
+            owners.update({name: later for name in later.settings if name not in owners})
+        before = [
+            sql
+            for name, later in owners.items()
+            for sql in (set_aside(name), restore(name, key=later.key(name)))
+        ]
+        return "; ".join(before), "; ".join(take_back(name) for name in owners)
+
+    def undoing(self) -> Callable[[], None]:
+        """Take note of everything, for a commit that the server may refuse.
+
+        Returns:
+            Makes it so again.
+        """
+        frames = [*self.frames]
+        flags = [
+            (frame.is_ended, frame.has_inner_commit, frame.has_lost_rows, {*frame.earlier_writers})
+            for frame in frames
+        ]
+
+        def undo() -> None:
+            self.frames[:] = frames
+            for frame, (ended, inner, lost, writers) in zip(frames, flags, strict=True):
+                frame.is_ended, frame.has_inner_commit = ended, inner
+                frame.has_lost_rows, frame.earlier_writers = lost, writers
+
+        return undo
 
     def wrote(self, frame: Frame) -> None:
         """Note that a transaction has written, wherever it is in the stack."""
@@ -147,8 +185,9 @@ class SavepointStack:
         for earlier in frame.earlier_writers:
             earlier.has_lost_rows = True
         self.frames.pop()
-        undo = f"ROLLBACK TO {frame.name}; RELEASE {frame.name}"
-        return "; ".join([undo, *self._release_ended()])
+        # What it set is undone as well, save where its savepoint was marked anew since.
+        undo = [f"ROLLBACK TO {frame.name}", *frame.restoring(), f"RELEASE {frame.name}"]
+        return "; ".join([*undo, *self._release_ended()])
 
     def _release(self, frame: Frame) -> str:
         """Release the newest savepoint.
@@ -168,9 +207,9 @@ class SavepointStack:
             kept.earlier_writers.clear()
         self.frames.pop()
         if not around:
-            return f"RELEASE {frame.name}"
+            return "; ".join([*frame.restoring(), f"RELEASE {frame.name}"])
         marks = (f"SAVEPOINT {kept.name}" for kept in around)
-        return "; ".join([f"RELEASE {around[0].name}", *marks])
+        return "; ".join([*frame.restoring(), f"RELEASE {around[0].name}", *marks])
 
     def _release_ended(self) -> Iterator[str]:
         while self.top is not None and self.top.is_ended:

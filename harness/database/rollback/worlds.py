@@ -22,7 +22,7 @@ from harness.database.rollback.blocking import BlockingConnection
 from harness.errors import SandboxConflictError
 from harness.loops import Residents
 
-__all__ = ["AwaitedWorld", "BlockingWorld", "World", "world_of"]
+__all__ = ["AwaitedWorld", "BlockingWorld", "World", "process_id", "world_of"]
 
 
 class World(Protocol):
@@ -42,6 +42,18 @@ class World(Protocol):
         """
         ...
 
+    def take_conflicts(self) -> list[SandboxConflictError]:
+        """The conflicts that were raised since this was last asked, caught or not."""
+        ...
+
+    def let_go(self) -> set[int]:
+        """Use no present physical connection again: the server is about to end them.
+
+        Returns:
+            The server's process ids of them.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of the physical connections that no event loop ends."""
         ...
@@ -58,6 +70,7 @@ class AwaitedWorld:
         closers: Of the test's sessions, to be awaited when it has been undone.
         wait_seconds: How long a transaction waits for its turn.
         is_active: Whether a test is running.
+        opened: Told of each physical connection.
     """
 
     open_link: Callable[..., Awaitable[Any]]
@@ -66,6 +79,7 @@ class AwaitedWorld:
     closers: list[Callable[[], Awaitable[None]]]
     wait_seconds: float
     is_active: Callable[[], bool]
+    opened: Callable[[], None]
     _connecting: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(
         default_factory=WeakKeyDictionary
     )
@@ -96,7 +110,8 @@ class AwaitedWorld:
                 raise SandboxConflictError(
                     "a second event loop connected to the database in the same test: the two "
                     "would not see each other's rows",
-                    remedy="use the async client in async tests, and a loop scope of 'session'",
+                    remedy="use the async client in async tests, and a loop scope of 'session', "
+                    'or give the test a database of its own: @pytest.mark.database("clone")',
                 )
 
     def _current(self) -> AwaitedConnection[Any]:
@@ -109,6 +124,8 @@ class AwaitedWorld:
                 remedy="set asyncio_default_fixture_loop_scope and "
                 'asyncio_default_test_loop_scope to "session"',
             )
+        if not physical.outer.has_started:
+            self._refuse_second_loop()
         return physical
 
     @asynccontextmanager
@@ -116,6 +133,7 @@ class AwaitedWorld:
         self, open_link: Callable[[], Awaitable[Any]]
     ) -> AsyncIterator[AwaitedConnection[Any]]:
         loop = asyncio.get_running_loop()
+        self.opened()
         physical = AwaitedConnection(await open_link(), self.wait_seconds)
         await physical.open()
         try:
@@ -128,14 +146,16 @@ class AwaitedWorld:
 
     def end_test(self) -> bool:
         """Undo the test on each loop that is still there."""
-        outdated = [self._finish(loop, physical) for loop, physical in [*self._physical.items()]]
+        # The used one first: sessions are closed on the loop that they were used on.
+        known = sorted(self._physical.items(), key=lambda item: not item[1].outer.has_started)
+        outdated = [self._finish(loop, physical) for loop, physical in known]
         return any(outdated)
 
     def _finish(self, loop: asyncio.AbstractEventLoop, physical: AwaitedConnection[Any]) -> bool:
         is_unused = not (physical.outer.has_started or self.closers)
         if is_unused or loop.is_closed():  # then it was undone as the loop ended
             return False
-        is_outdated = physical.outer.has_ddl or physical.link.is_closed
+        is_outdated = physical.outer.is_outdated or physical.link.is_closed
         if loop.is_running():
             undoing = asyncio.run_coroutine_threadsafe(self._undo(physical), loop)
             undoing.result(timeout=10)
@@ -147,6 +167,17 @@ class AwaitedWorld:
         await physical.end_test()
         while self.closers:
             await self.closers.pop()()
+
+    def take_conflicts(self) -> list[SandboxConflictError]:
+        """The conflicts of the connections of all loops."""
+        outers = [physical.outer for physical in self._physical.values()]
+        return [conflict for outer in outers for conflict in outer.take_conflicts()]
+
+    def let_go(self) -> set[int]:
+        """Forget the physical connections; what is left of them ends with their loops."""
+        left = {process_id(known.link.connection) for known in self._physical.values()}
+        self._physical.clear()
+        return left
 
     def close(self) -> None:
         """Nothing: the connections end with their loops."""
@@ -161,12 +192,14 @@ class BlockingWorld:
         virtual: Makes a connection of the driver's kind; it asks for the physical one each time.
         wait_seconds: How long a transaction waits for its turn.
         is_active: Whether a test is running.
+        opened: Told of each physical connection.
     """
 
     open_link: Callable[[Dialect, Sequence[Any], Mapping[str, Any]], Any]
     virtual: Callable[[Callable[[], BlockingConnection[Any]]], Any]
     wait_seconds: float
     is_active: Callable[[], bool]
+    opened: Callable[[], None]
     _connecting: threading.Lock = field(default_factory=threading.Lock)
     _physical: BlockingConnection[Any] | None = None
 
@@ -176,6 +209,7 @@ class BlockingWorld:
         """A virtual connection."""
         with self._connecting:
             if self._physical is None or self._physical.link.is_closed:
+                self.opened()
                 link = self.open_link(dialect, arguments, options)
                 self._physical = BlockingConnection(link, self.wait_seconds)
                 self._physical.open()
@@ -191,9 +225,21 @@ class BlockingWorld:
         """Undo the test."""
         if self._physical is None:
             return False
-        is_outdated = self._physical.outer.has_ddl or self._physical.link.is_closed
+        is_outdated = self._physical.outer.is_outdated or self._physical.link.is_closed
         self._physical.end_test()
         return is_outdated
+
+    def take_conflicts(self) -> list[SandboxConflictError]:
+        """The conflicts of the one connection."""
+        return self._physical.outer.take_conflicts() if self._physical is not None else []
+
+    def let_go(self) -> set[int]:
+        """End the physical connection: there is no loop that would."""
+        if self._physical is None:
+            return set()
+        left = {process_id(self._physical.link.connection)}
+        self.close()
+        return left
 
     def close(self) -> None:
         """End the physical connection."""
@@ -209,6 +255,7 @@ def world_of(
     closers: list[Callable[[], Awaitable[None]]],
     wait_seconds: float,
     is_active: Callable[[], bool],
+    opened: Callable[[], None],
 ) -> World | None:
     """The world of a dialect's driver, or None for a driver that has no virtual connections."""
     awaited = partial(
@@ -217,8 +264,9 @@ def world_of(
         closers=closers,
         wait_seconds=wait_seconds,
         is_active=is_active,
+        opened=opened,
     )
-    blocking = partial(BlockingWorld, wait_seconds=wait_seconds, is_active=is_active)
+    blocking = partial(BlockingWorld, wait_seconds=wait_seconds, is_active=is_active, opened=opened)
     match dialect.driver, dialect.is_async:
         case "asyncpg", True:
             from harness.database.rollback.asyncpg_driver import (  # noqa: PLC0415 - if it is used
@@ -250,6 +298,13 @@ def world_of(
             return blocking(Psycopg2Link.connected, VirtualPsycopg2)
         case _:
             return None
+
+
+def process_id(connection: Any) -> int:
+    """The server's process behind a driver's own connection."""
+    if hasattr(connection, "get_server_pid"):  # asyncpg
+        return int(connection.get_server_pid())
+    return int(connection.info.backend_pid)
 
 
 def _used_after_test() -> SandboxConflictError:
