@@ -18,6 +18,7 @@ __all__ = ["pytest_configure"]
 _TABLE = re.compile(r"^\s*\[{1,2}tool\.harness[\].]", re.MULTILINE)
 _MODULES = (
     "harness.pytest_plugin.fixtures",
+    "harness.pytest_plugin.header",
     "harness.pytest_plugin.hooks",
     "harness.pytest_plugin.workers",
 )

@@ -22,10 +22,10 @@ from harness.capture import RequestTracker, SourceMap
 from harness.capture.requests import ASGIApp
 from harness.config import Project, load_project
 from harness.database.rollback import Sandbox
-from harness.database.search import find_server
 from harness.database.server import PostgresServer
 from harness.errors import HarnessError
 from harness.loops import Residents
+from harness.provision import server_for
 from harness.pytest_plugin.isolation import Isolation
 from harness.pytest_plugin.queries import Queries
 from harness.pytest_plugin.workers import joined_server
@@ -55,7 +55,7 @@ def harness_postgres(
     """A running PostgreSQL, from wherever the configuration says."""
     with _explained():
         shared = joined_server(pytestconfig)
-        server = shared or find_server(harness_project.configuration.postgres)
+        server = shared or server_for(harness_project)
     with closing(server):
         yield server
 
