@@ -43,7 +43,7 @@ types: $(STAMP) ## mypy --strict and pyright
 	@$(VENV)/bin/pyright
 
 # On a developer's machine the tests on containers are a target of their own.
-check: lint types test $(if $(CI),test-containers) ## Everything CI runs: lint, types, tests
+check: lint types $(if $(CI),test-containers) test ## Everything CI runs: lint, types, tests
 
 lock: $(STAMP) ## Write constraints.txt anew from pyproject.toml
 	@$(PIP) install -q uv

@@ -10,16 +10,22 @@ codes for it stand in one place. Whatever is not named here stays a 500.
     a unique or foreign key constraint says no           409
     pool exhausted (TimeoutError, code 3o7r)             503 with Retry-After
     the database is full, busy, restarting or gone       503 with Retry-After
+    a statement or a pause took too long                 503 with Retry-After
     UnavailableError (the readiness check failed)        503 with Retry-After
+
+What arrives when PostgreSQL cannot be reached depends on the driver, as measured: from asyncpg the
+socket's `OSError` itself, never wrapped by SQLAlchemy, or a `DBAPIError` with a SQLSTATE where
+the server answered; from psycopg always an `OperationalError`, always without a SQLSTATE.
 """
 
 import logging
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.responses import Response
 
@@ -32,29 +38,51 @@ POOL_EXHAUSTED = "3o7r"  # https://sqlalche.me/e/3o7r
 _CONFLICTS = {
     "23505": "a row with this value exists already",
     "SQLITE_CONSTRAINT_UNIQUE": "a row with this value exists already",
+    "SQLITE_CONSTRAINT_PRIMARYKEY": "a row with this value exists already",
     "23503": "a row that this one needs does not exist, or others still need this one",
     "SQLITE_CONSTRAINT_FOREIGNKEY": (
         "a row that this one needs does not exist, or others still need this one"
     ),
 }
-_CONNECTION_EXCEPTION = "08"  # the class of SQLSTATEs for lost and refused connections
-_UNAVAILABLE = {
-    "53300",  # too_many_connections
-    "57014",  # query_canceled: statement_timeout
+_UNAVAILABLE = (
+    "08",  # the class of lost and refused connections
+    "28",  # the class of refused log-ins: at the start they worked, see `check_database`
+    "53",  # the class of used-up resources: too_many_connections, disk_full, out_of_memory
+    "57",  # the class of interventions: statement_timeout, shutdown, cannot_connect_now
     "25P03",  # idle_in_transaction_session_timeout
+    "25P04",  # transaction_timeout
+    "3D000",  # invalid_catalog_name: the database is gone
     "40001",  # serialization_failure
     "40P01",  # deadlock_detected
-    "57P01",  # admin_shutdown
-    "57P02",  # crash_shutdown
-    "57P03",  # cannot_connect_now
+    "55P03",  # lock_not_available
     "SQLITE_BUSY",
-}
+    "SQLITE_LOCKED",
+    "SQLITE_CANTOPEN",
+    "SQLITE_FULL",
+)
 
 
 class Problem(BaseModel):
     """What an error answer says, for the documentation of the endpoints."""
 
     detail: str
+
+
+_DESCRIPTIONS = {
+    400: "The body cannot be read, or a rule of the business says no",
+    401: "Name or password is wrong",
+    404: "A row that the request names does not exist",
+    409: "A unique or foreign key constraint says no",
+    503: "The database has no time at present; try again after `Retry-After` seconds",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of an endpoint that can answer with these error statuses.
+
+    An endpoint with a body can answer 400: FastAPI does so where it is not UTF-8 or not JSON.
+    """
+    return {status: {"model": Problem, "description": _DESCRIPTIONS[status]} for status in statuses}
 
 
 class NotFoundError(LookupError):
@@ -68,8 +96,11 @@ class RuleError(ValueError):
     """A rule of the business forbids what the request asks for; the message says which."""
 
 
-class AuthenticationError(PermissionError):
-    """Name and password do not belong together; deliberately not said which is wrong."""
+class AuthenticationError(Exception):
+    """Name and password do not belong together; deliberately not said which is wrong.
+
+    No `PermissionError`: that is an `OSError`, and those mean a database out of reach.
+    """
 
 
 class UnavailableError(RuntimeError):
@@ -86,7 +117,7 @@ def add_error_handlers(app: FastAPI) -> None:
         UnavailableError,
         PoolTimeoutError,
         DBAPIError,
-        ConnectionError,
+        OSError,
     ):
         app.add_exception_handler(error, _handle)
 
@@ -128,16 +159,24 @@ def _status_of(error: Exception) -> tuple[int | None, str]:
 
 def _is_unavailable(error: Exception) -> bool:
     match error:
-        case UnavailableError() | ConnectionError():
+        case UnavailableError():
             return True
         case PoolTimeoutError():
             return error.code == POOL_EXHAUSTED
         case DBAPIError():
-            code = _code_of(error)
-            is_lost = error.connection_invalidated or code.startswith(_CONNECTION_EXCEPTION)
-            return is_lost or code in _UNAVAILABLE
+            return error.connection_invalidated or _is_code_of_unavailable(error)
+        case OSError():
+            # Of all kinds: a name that does not resolve, a timeout, "Multiple exceptions" where
+            # a host has two addresses. Errors of files are bugs; those name their file.
+            return error.filename is None
         case _:
             return False
+
+
+def _is_code_of_unavailable(error: DBAPIError) -> bool:
+    code = _code_of(error)
+    is_refused_by_libpq = not code and isinstance(error, OperationalError)
+    return is_refused_by_libpq or code.startswith(_UNAVAILABLE)
 
 
 def _code_of(error: DBAPIError) -> str:
@@ -151,8 +190,9 @@ def _code_of(error: DBAPIError) -> str:
 
 def _unavailable(request: Request, error: Exception) -> Response:
     # One line without a stack trace: under overload this is logged for every refused request.
+    # Not `request.url`: it fails on a malformed Host header. `%r`: a path may hold line ends.
     reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    logger.warning("503 for %s %s: %s", request.method, request.url.path, reason)
+    logger.warning("503 for %s %r: %s", request.method, request.scope["path"], reason)
     return JSONResponse(
         {"detail": "the database has no time for this at present, try again"},
         status_code=503,

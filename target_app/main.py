@@ -9,11 +9,23 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
-from target_app import faults, health, posts, users
+from target_app import (
+    accounts,
+    exports,
+    faults,
+    health,
+    orders,
+    posts,
+    products,
+    reports,
+    sync_twin,
+    todos,
+    users,
+)
 from target_app.db import open_database
 from target_app.db.startup import check_database
 from target_app.db.transaction import TransactionMiddleware
-from target_app.errors import add_error_handlers
+from target_app.errors import add_error_handlers, problems
 from target_app.settings import Settings, get_settings
 
 
@@ -24,13 +36,25 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         pydantic.ValidationError: No settings were given and the environment's are wrong.
     """
     settings = settings or get_settings()
-    app = FastAPI(title="target_app", debug=settings.debug, lifespan=_lifespan(settings))
+    app = FastAPI(
+        title="target_app",
+        debug=settings.debug,
+        lifespan=_lifespan(settings),
+        responses=problems(503),
+    )
     add_error_handlers(app)
     if settings.unit_of_work == "middleware":
         app.add_middleware(TransactionMiddleware)
     app.include_router(health.router)
     app.include_router(users.router)
     app.include_router(posts.router)
+    app.include_router(reports.router)
+    app.include_router(exports.router)
+    app.include_router(accounts.router)
+    app.include_router(products.router)
+    app.include_router(orders.router)
+    app.include_router(todos.router)
+    app.include_router(sync_twin.router)
     if settings.faults:
         app.include_router(faults.router)
     return app

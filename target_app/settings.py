@@ -7,7 +7,8 @@ the environment at import.
 from functools import lru_cache
 from typing import Literal, Self
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 from sqlalchemy.engine import make_url
@@ -16,10 +17,21 @@ from sqlalchemy.exc import ArgumentError
 DRIVERS = {"postgresql+asyncpg": "postgresql+psycopg", "sqlite+aiosqlite": "sqlite"}
 """The drivers that the application runs on, each with the one of its sync twin."""
 
+_PREFIX = "TARGET_APP_"
 _EXAMPLES = (
     "postgresql+asyncpg://user:password@localhost:5432/database "
     "or, for a first look, sqlite+aiosqlite:///shop.db"
 )
+_URL_VARIABLE = "TARGET_APP_DATABASE_URL (or DATABASE_URL)"
+
+# What asyncpg reads from a URL and libpq calls otherwise, or does not know at all (None).
+_LIBPQ_NAMES = {
+    "ssl": "sslmode",
+    "timeout": "connect_timeout",
+    "command_timeout": None,
+    "statement_cache_size": None,
+    "prepared_statement_cache_size": None,
+}
 
 
 class Settings(BaseSettings):
@@ -47,7 +59,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="TARGET_APP_",
+        env_prefix=_PREFIX,
         env_file=".env",
         extra="ignore",  # one `.env` usually serves more than one program
         frozen=True,
@@ -83,9 +95,11 @@ class Settings(BaseSettings):
 
     @property
     def sync_url(self) -> URL:
-        """The same database for the sync engine; libpq calls asyncpg's `ssl` `sslmode`."""
-        query = {"sslmode" if key == "ssl" else key: value for key, value in self.url.query.items()}
-        return self.url.set(drivername=DRIVERS[self.url.drivername], query=query)
+        """The same database for the sync engine, in the words of its driver."""
+        names = _LIBPQ_NAMES if self.url.get_backend_name() == "postgresql" else {}
+        renamed = {names.get(key, key): value for key, value in self.url.query.items()}
+        known = {key: value for key, value in renamed.items() if key is not None}
+        return self.url.set(drivername=DRIVERS[self.url.drivername], query=known)
 
     @field_validator("database_url")
     @classmethod
@@ -95,19 +109,20 @@ class Settings(BaseSettings):
             raise ValueError(message)
         try:
             url = make_url(database_url)
-        except ArgumentError:
-            # `from None`: SQLAlchemy's message repeats the URL, password included.
-            message = f"TARGET_APP_DATABASE_URL is not a URL; expected something like {_EXAMPLES}"
+        except (ArgumentError, ValueError):
+            # `from None`: these messages repeat the URL, or the part of it that should be the
+            # port and is the password where somebody mixed up the order.
+            message = f"{_URL_VARIABLE} is not a URL; expected something like {_EXAMPLES}"
             raise ValueError(message) from None
         if url.drivername not in DRIVERS:
             message = (
-                f"TARGET_APP_DATABASE_URL names {url.drivername!r}; "
+                f"{_URL_VARIABLE} names {url.drivername!r}; "
                 f"this application works with {' and '.join(DRIVERS)}"
             )
             raise ValueError(message)
-        if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+        if url.get_backend_name() == "sqlite" and _is_in_memory(url):
             message = (
-                "TARGET_APP_DATABASE_URL names a database in memory, which each connection would "
+                f"{_URL_VARIABLE} names a database in memory, which each connection would "
                 "have to itself; name a file, like sqlite+aiosqlite:///shop.db"
             )
             raise ValueError(message)
@@ -128,3 +143,28 @@ def get_settings() -> Settings:
         pydantic.ValidationError: A variable is missing or wrong; the message names it.
     """
     return Settings()
+
+
+def explain(error: ValidationError) -> str:
+    """Return what is wrong with the settings, a line for each, as the commands print it."""
+    return "\n".join(map(_in_words, error.errors(include_url=False, include_input=False)))
+
+
+def without_secrets(url: URL) -> str:
+    """Return the URL for a message; drivers take the password from its query as well."""
+    secret = [key for key in url.query if "password" in key]
+    return url.difference_update_query(secret).render_as_string(hide_password=True)
+
+
+def _in_words(problem: ErrorDetails) -> str:
+    if problem["type"] == "value_error":  # one of this module, which names its variable itself
+        return problem["msg"].removeprefix("Value error, ")
+    # pydantic names an aliased field by its alias, which is the variable already.
+    name = "".join(map(str, problem["loc"]))
+    return f"{name if name.isupper() else _PREFIX + name.upper()}: {problem['msg']}"
+
+
+def _is_in_memory(url: URL) -> bool:
+    # The last two are SQLite's own URIs: file::memory: and file:name?mode=memory.
+    database = url.database or ":memory:"
+    return ":memory:" in database or "mode=memory" in database or url.query.get("mode") == "memory"

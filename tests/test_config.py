@@ -210,7 +210,7 @@ def test_a_token_comes_from_the_environment(
 ) -> None:
     monkeypatch.setenv("HARNESS_TOKEN", "hunter2")
 
-    assert load_project(tmp_path).configuration.token == "hunter2"  # noqa: S105 - made up
+    assert load_project(tmp_path).configuration.token == "hunter2"
 
 
 def test_a_token_is_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

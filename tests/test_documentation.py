@@ -54,6 +54,23 @@ def test_the_readmes_test_runs(readme: str, pytester: pytest.Pytester, root: Pat
     result.assert_outcomes(passed=1)
 
 
+def test_the_readmes_lines_are_in_the_functions_that_it_names(readme: str, root: Path) -> None:
+    named = re.findall(r"(target_app/\S+\.py):(\d+) in (\w+)", readme)
+
+    elsewhere = [
+        f"{path}:{line}" for path, line, name in named if int(line) not in _lines(root / path, name)
+    ]
+    assert named
+    assert elsewhere == []
+
+
+def _lines(module: Path, function: str) -> range:
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function:
+            return range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    return range(0)
+
+
 def test_the_readmes_make_targets_exist(readme: str, root: Path) -> None:
     named = set(re.findall(r"make ([a-z]+)", " ".join(_blocks(readme, "console"))))
 

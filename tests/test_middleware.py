@@ -15,7 +15,7 @@ from harness.asgi.lifespan import lifespan
 from harness.capture.requests import ASGIApp
 from harness.middleware import STATUS_PATH, Probe
 
-TOKEN = "t0ken"  # noqa: S105 - opens nothing but this test's probe
+TOKEN = "t0ken"
 BEARER = {"authorization": f"Bearer {TOKEN}"}
 
 

@@ -127,9 +127,9 @@ def harness_running_app(
 
 
 @pytest.fixture(autouse=True)
-def harness_isolation(harness_tests: Isolation) -> Iterator[None]:
+def harness_isolation(request: pytest.FixtureRequest, harness_tests: Isolation) -> Iterator[None]:
     """Undo what the test does to the database; free for tests that use none."""
-    with harness_tests.one_test():
+    with harness_tests.one_test(is_guarded="harness_stage" in request.fixturenames):
         yield
 
 

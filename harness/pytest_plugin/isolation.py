@@ -24,11 +24,16 @@ class Isolation:
     _test: ExitStack | None = None
 
     @contextmanager
-    def one_test(self) -> Iterator[None]:
-        """Around each test: undo, at the end of the block, what it did to the database."""
+    def one_test(self, *, is_guarded: bool) -> Iterator[None]:
+        """Around each test: undo, at the end of the block, what it did to the database.
+
+        Args:
+            is_guarded: Whether the test is known to use the database, so that a connection to
+                another one is a mistake.
+        """
         with ExitStack() as test:
             self._test = test
-            self._enter()
+            self._enter(is_guarded=is_guarded)
             try:
                 yield
             finally:
@@ -38,12 +43,12 @@ class Isolation:
     def within(self, sandbox: Sandbox) -> Iterator[None]:
         """Use a sandbox inside the block, for the test that is running and for all later ones."""
         self._sandbox = sandbox
-        self._enter()
+        self._enter(is_guarded=True)
         try:
             yield
         finally:
             self._sandbox = None
 
-    def _enter(self) -> None:
+    def _enter(self, *, is_guarded: bool) -> None:
         if self._sandbox is not None and self._test is not None:
-            self._test.enter_context(self._sandbox.one_test())
+            self._test.enter_context(self._sandbox.one_test(is_guarded=is_guarded))

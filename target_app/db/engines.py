@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.orm import Session as SyncSession
 from sqlalchemy.orm import sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
 from target_app.settings import Settings
 
@@ -104,6 +104,7 @@ def _behave_like_a_server(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "reset", _end_sqlite)
 
 
 def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401 - a driver's
@@ -119,3 +120,9 @@ def _begin_sqlite(connection: Connection) -> None:
     # SQLite has no row locks. With a plain BEGIN, two transactions that read and then write
     # fail with "database is locked" at once; taking the write lock first makes them take turns.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _end_sqlite(connection: Any, _entry: ConnectionPoolEntry, _state: PoolResetState) -> None:  # noqa: ANN401 - a driver's
+    # A COMMIT that a deferred constraint refuses leaves SQLite's transaction open, write lock and
+    # all, and SQLAlchemy takes it for ended. Without a transaction this does nothing.
+    connection.rollback()

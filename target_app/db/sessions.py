@@ -26,8 +26,13 @@ from starlette.requests import HTTPConnection
 from target_app.db.engines import Database
 
 
-def get_database(connection: HTTPConnection) -> Database:
-    """Return what the lifespan opened, for work that outlives its request."""
+async def get_database(connection: HTTPConnection) -> Database:
+    """Return what the lifespan opened, for work that outlives its request.
+
+    `async def`, like every dependency here that only makes an object: FastAPI calls a plain
+    function or a class in the thread pool, which costs a switch of threads in every request, and
+    a wait when blocking endpoints have all 40 threads.
+    """
     database: Database = connection.app.state.database
     return database
 
@@ -44,17 +49,16 @@ async def get_session(
     Commits when the endpoint returns, rolls back on any exception (cancellation too), closes
     in both cases. Endpoints, services and repositories flush and never commit. Where the
     transaction middleware has a session for this request, that one is yielded and left alone.
+
+    Closing is what rolls back: SQLAlchemy finishes it in a task of its own, where an
+    `await session.rollback()` in an `except` could be cancelled in its turn.
     """
     of_middleware: AsyncSession | None = getattr(connection.state, "session", None)
     if of_middleware is not None:
         yield of_middleware
         return
     async with database.sessions() as session:
-        try:
-            yield session
-        except BaseException:
-            await session.rollback()
-            raise
+        yield session
         await session.commit()
 
 
@@ -73,15 +77,23 @@ ReadingSession = Annotated[AsyncSession, Depends(get_reading_session, scope="req
 
 
 def get_blocking_session(database: DatabaseOfApp) -> Iterator[SyncSession]:
-    """Yield the session of a `def` endpoint: the unit of work again, in a thread."""
+    """Yield the session of a `def` endpoint: the unit of work again, in a thread.
+
+    The transaction middleware has no part in it: its session is for code that awaits.
+    """
     with database.sync_sessions() as session:
-        try:
-            yield session
-        except BaseException:
-            session.rollback()
-            raise
+        yield session
         session.commit()
 
 
-BlockingSession = Annotated[SyncSession, Depends(get_blocking_session, scope="function")]
+# Fewer than the 40 threads that `def` endpoints share. FastAPI validates their answers in a thread
+# too, while the session still has its connection. Measured without this limit, with 60 requests and
+# a pool of one: 40 threads waited for the connection, its owner waited for a thread, and nothing
+# moved until the pool's timeout made 503s of them.
+BLOCKING_SESSIONS_AT_ONCE = 30
+
+BlockingSession = Annotated[
+    SyncSession,
+    Depends(get_blocking_session, scope="function", max_concurrency=BLOCKING_SESSIONS_AT_ONCE),
+]
 """The session of `def` endpoints; in an `async def` endpoint it would block the event loop."""

@@ -19,7 +19,10 @@ class TransactionMiddleware:
     """Opens a session per HTTP request, ends its transaction before the answer starts.
 
     The session takes a connection at its first statement, so a request without SQL takes none.
-    A body that is streamed after the start needs a session of its own (`ReadingSession`).
+    Whatever ends the request without an answer (an exception, a cancellation) rolls back.
+
+    Not in it: a body that is streamed after the start (it needs a `ReadingSession`), what a
+    `BlockingSession` does (it commits by itself), and websockets (each session commits by itself).
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -31,35 +34,41 @@ class TransactionMiddleware:
             await self._app(scope, receive, send)
             return
         database: Database = scope["app"].state.database
-        async with database.sessions() as session:
-            scope.setdefault("state", {})["session"] = session
-            await self._app(scope, receive, _Answer(session, scope, receive, send).forward)
-
-
-class _Answer:
-    """Ends the transaction when the answer starts, and replaces the answer if that fails."""
-
-    def __init__(self, session: AsyncSession, scope: Scope, receive: Receive, send: Send) -> None:
-        self._session = session
-        self._scope, self._receive, self._send = scope, receive, send
-        self._is_replaced = False
-
-    async def forward(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            await self._end_transaction(message["status"])
-        if not self._is_replaced:
-            await self._send(message)
-
-    async def _end_transaction(self, status: int) -> None:
-        if status >= _FIRST_ERROR_STATUS:
-            await self._session.rollback()
-            return
         try:
-            await self._session.commit()
-        except Exception as error:
-            # The application's own handlers believe that the answer is on its way already.
-            answer = answer_to(Request(self._scope), error)
+            async with database.sessions() as session:
+                scope.setdefault("state", {})["session"] = session
+                await self._app(scope, receive, _ending(session, before=send))
+        except _NotEndedError as refusal:
+            answer = answer_to(Request(scope), refusal.error)
             if answer is None:
-                raise
-            self._is_replaced = True
-            await answer(self._scope, self._receive, self._send)
+                raise refusal.error from None
+            await answer(scope, receive, send)
+
+
+class _NotEndedError(Exception):
+    """The transaction could not be ended; the answer that the application began must not go out.
+
+    Raised through the application, to stop it: background tasks must not run for rows that are
+    not there. An exception of its own because the application's handlers would take the driver's
+    for a failure after the start of the answer, and turn it into another one.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _ending(session: AsyncSession, *, before: Send) -> Send:
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await _end(session, is_success=message["status"] < _FIRST_ERROR_STATUS)
+        await before(message)
+
+    return send
+
+
+async def _end(session: AsyncSession, *, is_success: bool) -> None:
+    try:
+        await (session.commit() if is_success else session.rollback())
+    except Exception as error:
+        raise _NotEndedError(error) from error

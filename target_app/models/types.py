@@ -19,7 +19,11 @@ DocumentType = JSON().with_variant(JSONB(), "postgresql")
 
 
 class MomentType(TypeDecorator[datetime]):
-    """A moment with its time zone; SQLite keeps text without one, so there it is stored as UTC."""
+    """A moment, always given back in UTC.
+
+    asyncpg answers in UTC, psycopg in the time zone of the server, and SQLite keeps text without a
+    time zone, so there UTC is what is stored.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -37,5 +41,7 @@ class MomentType(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Name the time zone where the database does not."""
-        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+        """Convert to UTC, or name it where the database keeps no time zone."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)

@@ -70,5 +70,10 @@ class PostRepository:
         return list(tags)
 
 
-Posts = Annotated[PostRepository, Depends(PostRepository)]
-"""The posts, as endpoints and services ask for them; tests override `PostRepository`."""
+async def get_posts(session: Session) -> PostRepository:
+    """Return the posts of this request's session; tests override this dependency."""
+    return PostRepository(session)
+
+
+Posts = Annotated[PostRepository, Depends(get_posts)]
+"""The posts, as endpoints and services ask for them; tests override `get_posts`."""

@@ -9,6 +9,7 @@ from target_app.parameters import LongText, RowId, ShortText
 from target_app.users.schemas import UserSummary
 
 TagName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,50}$")]
+ImportKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,50}$")]
 
 
 class PostCreate(BaseModel):
@@ -21,10 +22,33 @@ class PostCreate(BaseModel):
 
 
 class CommentCreate(BaseModel):
-    """A new comment."""
+    """A new comment; with `parent_id`, a reply to that one."""
 
     author_id: RowId
     body: LongText
+    parent_id: RowId | None = None
+
+
+class ThreadComment(BaseModel):
+    """A comment that has no id yet; it and its replies know each other by the client's keys."""
+
+    key: ImportKey
+    parent_key: ImportKey | None = None
+    author_id: RowId
+    body: LongText
+
+
+class ThreadImport(BaseModel):
+    """A whole thread, in any order."""
+
+    comments: list[ThreadComment] = Field(min_length=1, max_length=500)
+
+
+class ImportedComment(BaseModel):
+    """Which id a comment of an import has got."""
+
+    key: str
+    id: int
 
 
 class TagRead(BaseModel):
@@ -59,13 +83,14 @@ class CommentRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: int
+    parent_id: int | None
     body: str
     created_at: datetime
     author: UserSummary
 
 
 class PostDetail(PostRead):
-    """A post with its text and its comments."""
+    """A post with its text and its comments: a flat list, whose `parent_id` make it a tree."""
 
     body: str
     comments: list[CommentRead]

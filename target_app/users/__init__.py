@@ -1,4 +1,4 @@
-"""Users: sign up, list, look up."""
+"""Users: sign up, look up, change, authenticate, leave."""
 
 from target_app.users.router import router
 

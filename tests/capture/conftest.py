@@ -24,7 +24,9 @@ def blog(tmp_path: Path) -> Iterator[Engine]:
     engine = create_engine(f"sqlite:///{tmp_path}/blog.db")
     Base.metadata.create_all(engine)
     with Session(engine) as session:
-        users = [User(email=f"{n}@example.org", name=f"User {n}") for n in range(3)]
+        users = [
+            User(email=f"{n}@example.org", name=f"User {n}", password_hash="-") for n in range(3)
+        ]
         session.add_all(Post(author=user, title="T", body="B") for user in users)
         session.commit()
     engine.dispose()

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, defer, immediateload, joinedload, selectinlo
 from harness.capture import Cause, RoundTrip, SourceMap, recording
 from harness.capture.statements import StatementListener
 from harness.pytest_plugin.queries import Queries
-from target_app.models import Post, User
+from target_app.models import Post, Tag, User
 
 
 class Collected:
@@ -32,7 +32,9 @@ class Collected:
 async def test_the_batches_of_a_bulk_insert_are_one_statement(
     db_session: AsyncSession, queries: Queries
 ) -> None:
-    db_session.add_all(User(email=f"{n}@bulk.example", name="Bulk") for n in range(1100))
+    db_session.add_all(
+        User(email=f"{n}@bulk.example", name="Bulk", password_hash="-") for n in range(1100)
+    )
     await db_session.flush()
 
     trips = queries.recording.round_trips
@@ -45,7 +47,9 @@ async def test_a_bulk_insert_has_the_shape_of_any_other_size(
     db_session: AsyncSession, queries: Queries
 ) -> None:
     for size in (2, 3):
-        db_session.add_all(User(email=f"{n}@{size}.example", name="Bulk") for n in range(size))
+        db_session.add_all(
+            User(email=f"{n}@{size}.example", name="Bulk", password_hash="-") for n in range(size)
+        )
         await db_session.flush()
 
     assert len({trip.fingerprint for trip in queries.statements}) == 1
@@ -186,11 +190,11 @@ def test_flushes_and_bulk_changes_are_writes(blog: Engine, source: SourceMap) ->
     with Session(blog) as session:
         user = session.get_one(User, 1)
         with recording(source) as recorder:
-            session.add(User(email="new@example.org", name="New"))
+            session.add(User(email="new@example.org", name="New", password_hash="-"))
             user.name = "Renamed"
             session.flush()
             session.execute(delete(Post).where(Post.id == 1))
-            session.execute(insert(User).values(email="other@example.org", name="Other"))
+            session.execute(insert(Tag).values(name="other"))
 
     trips = recorder.snapshot().round_trips
     assert len(trips) == 4
@@ -228,7 +232,7 @@ def test_equal_values_have_an_equal_key_and_others_another(blog: Engine, source:
 
 def test_no_bind_value_and_no_literal_is_in_a_record(blog: Engine, source: SourceMap) -> None:
     with recording(source) as recorder, Session(blog) as session:
-        session.add(User(email="hunter2@example.org", name="hunter2"))
+        session.add(User(email="hunter2@example.org", name="hunter2", password_hash="-"))
         session.flush()
         session.scalars(select(User).where(User.name == "hunter2")).all()
         session.execute(text("SELECT 'hunter2', :name"), {"name": "hunter2"})

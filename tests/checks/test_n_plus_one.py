@@ -46,20 +46,25 @@ async def test_a_lazy_load_per_row_leads_to_the_query_of_the_rows(
 async def test_a_get_in_a_loop_leads_to_the_loop(
     client: httpx.AsyncClient, queries: Queries
 ) -> None:
-    await client.get("/faults/n-plus-one/profiles")
+    await client.get("/faults/query-in-loop/profiles")
 
     (finding,) = queries.findings
     assert finding.label == "User in _users_one_by_one"
     assert finding.site is not None
-    assert (finding.site.path, finding.site.function) == (FILE, "_users_one_by_one")
+    assert (finding.site.path, finding.site.function) == (
+        "target_app/faults/query_in_loop.py",
+        "_users_one_by_one",
+    )
     assert "session.get_one(User, user_id)" in finding.site.code
 
 
-@pytest.mark.parametrize("name", [*FAULTS, "profiles"])
+@pytest.mark.parametrize(
+    "twin", [*(f"n-plus-one/{name}" for name in FAULTS), "query-in-loop/profiles"]
+)
 async def test_the_healthy_twin_of_a_fault_is_clean(
-    client: httpx.AsyncClient, queries: Queries, name: str
+    client: httpx.AsyncClient, queries: Queries, twin: str
 ) -> None:
-    await client.get(f"/twins/n-plus-one/{name}")
+    await client.get(f"/twins/{twin}")
 
     assert queries.count <= 2
     assert queries.findings == []

@@ -27,7 +27,7 @@ def _message(ended: subprocess.CompletedProcess[str]) -> str:
         ({"HARNESS_APP": "target_app.main"}, 2, "not of the form 'package.module:name'"),
         ({"HARNESS_APP": "target_app.settings:Settings"}, 2, "not an ASGI application"),
         (
-            {"HARNESS_SESSION_DEPENDENCY": "target_app.database:make_engine"},
+            {"HARNESS_SESSION_DEPENDENCY": "target_app.db:make_engine"},
             2,
             "no route of the application depends on 'make_engine'",
         ),

@@ -111,7 +111,7 @@ async def test_it_answers_on_its_private_unix_socket(
 
 async def test_nobody_enters_by_the_port_without_the_password(server: EmbeddedServer) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
-        await ask(server, "SELECT 1", password="guessed")  # noqa: S106 - the wrong one
+        await ask(server, "SELECT 1", password="guessed")
 
 
 async def test_nobody_enters_by_the_socket_without_the_password(
@@ -122,7 +122,7 @@ async def test_nobody_enters_by_the_socket_without_the_password(
             server,
             "SELECT 1",
             host=str(session.socket),
-            password="guessed",  # noqa: S106 - the wrong one
+            password="guessed",
         )
 
 

@@ -22,7 +22,7 @@ from alembic.config import Config
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from harness.database.admin import create_database, drop_database
+from harness.database.admin import create_database, drop_database, run_admin
 from harness.database.server import PostgresServer
 from harness.served import serving
 from target_app.db.startup import ALEMBIC_INI
@@ -118,6 +118,23 @@ def real_postgresql(empty_postgresql: URL) -> URL:
     """A PostgreSQL database with all tables, where a commit is a commit."""
     migrate(empty_postgresql)
     return empty_postgresql
+
+
+@pytest.fixture
+def emptied_postgresql(harness_postgres: PostgresServer, real_postgresql: URL) -> Iterator[URL]:
+    """`real_postgresql` without the rows of other tests, if they use this fixture too."""
+    yield real_postgresql
+    emptied = ["TRUNCATE users, products, tags CASCADE"]
+    run_admin(harness_postgres.address, emptied, database=str(real_postgresql.database))
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def real_url(request: pytest.FixtureRequest) -> URL:
+    """A database of either kind, where a commit is a commit, without the rows of other tests."""
+    if request.param == "sqlite":
+        return sqlite_url(request.getfixturevalue("database_file"))
+    url: URL = request.getfixturevalue("emptied_postgresql")
+    return url
 
 
 @pytest.fixture(scope="module")

@@ -1,22 +1,29 @@
 """Each failure of the database becomes the HTTP answer that a client can act on."""
 
 import logging
+import socket
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from target_app.errors import NotFoundError, UnavailableError, add_error_handlers
+from target_app.errors import (
+    AuthenticationError,
+    NotFoundError,
+    RuleError,
+    UnavailableError,
+    add_error_handlers,
+)
 
 
 class DriverError(Exception):
     """What a driver raises: an exception with an sqlstate."""
 
-    def __init__(self, sqlstate: str) -> None:
+    def __init__(self, sqlstate: str | None) -> None:
         super().__init__(f"driver says {sqlstate}\nand more on a second line")
         self.sqlstate = sqlstate
 
@@ -28,9 +35,35 @@ FAILURES: dict[str, Exception] = {
     "syntax": DBAPIError("SELEC 1", {}, DriverError("42601")),
     "unique": IntegrityError("INSERT", {}, DriverError("23505")),
     "foreign-key": IntegrityError("INSERT", {}, DriverError("23503")),
+    "check": IntegrityError("INSERT", {}, DriverError("23514")),
+    "lost": DBAPIError("SELECT 1", {}, DriverError(None), connection_invalidated=True),
+    "refused-by-libpq": OperationalError(None, None, DriverError(None)),
+    "interface": DBAPIError("SELECT 1", {}, DriverError(None)),
+    # What asyncio raises while asyncpg connects, as it was seen.
+    "refused": ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 5432)"),
+    "two-addresses": OSError("Multiple exceptions: [Errno 111] ..., [Errno 111] ..."),
+    "name": socket.gaierror(-2, "Name or service not known"),
+    "slow-network": TimeoutError(),
+    "no-socket": FileNotFoundError(2, "No such file or directory"),
+    "file": FileNotFoundError(2, "No such file or directory", "prices.csv"),
+    "rule": RuleError("not on Sundays"),
+    "sign-in": AuthenticationError(),
     "missing": NotFoundError("users", 7),
     "not-ready": UnavailableError("the database does not answer"),
 }
+
+OVERLOAD = [
+    "pool",
+    "clients",
+    "not-ready",
+    "lost",
+    "refused-by-libpq",
+    "refused",
+    "two-addresses",
+    "name",
+    "slow-network",
+    "no-socket",
+]
 
 
 @pytest_asyncio.fixture
@@ -43,6 +76,10 @@ async def failing() -> AsyncIterator[httpx.AsyncClient]:
     async def number(number: int) -> int:
         return number
 
+    @app.get("/any/{_name}")
+    async def overloaded(_name: str) -> None:
+        raise FAILURES["pool"]
+
     @app.get("/{failure}")
     async def fail(failure: str) -> None:
         raise FAILURES[failure]
@@ -52,7 +89,7 @@ async def failing() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@pytest.mark.parametrize("failure", ["pool", "clients", "not-ready"])
+@pytest.mark.parametrize("failure", OVERLOAD)
 async def test_overload_is_503_with_retry_after_and_one_log_line(
     failing: httpx.AsyncClient, failure: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -67,8 +104,13 @@ async def test_overload_is_503_with_retry_after_and_one_log_line(
     assert record.exc_info is None
 
 
-async def test_a_unique_violation_is_409(failing: httpx.AsyncClient) -> None:
-    assert (await failing.get("/unique")).status_code == 409
+@pytest.mark.parametrize(
+    ("failure", "status"), [("unique", 409), ("foreign-key", 409), ("rule", 400), ("sign-in", 401)]
+)
+async def test_a_refusal_has_its_status(
+    failing: httpx.AsyncClient, failure: str, status: int
+) -> None:
+    assert (await failing.get(f"/{failure}")).status_code == status
 
 
 async def test_a_missing_row_is_404_and_named(failing: httpx.AsyncClient) -> None:
@@ -78,11 +120,11 @@ async def test_a_missing_row_is_404_and_named(failing: httpx.AsyncClient) -> Non
     assert answer.json() == {"detail": "no row 7 in users"}
 
 
-@pytest.mark.parametrize("failure", ["other-timeout", "syntax", "foreign-key"])
+@pytest.mark.parametrize("failure", ["other-timeout", "syntax", "check", "interface", "file"])
 async def test_a_failure_nobody_planned_for_is_not_disguised(
     failing: httpx.AsyncClient, failure: str
 ) -> None:
-    with pytest.raises(SQLAlchemyError) as raised:
+    with pytest.raises(type(FAILURES[failure])) as raised:
         await failing.get(f"/{failure}")
 
     assert raised.value is FAILURES[failure]
@@ -94,3 +136,17 @@ async def test_a_rejected_request_does_not_get_its_input_back(failing: httpx.Asy
     assert answer.status_code == 422
     assert [problem["loc"] for problem in answer.json()["detail"]] == [["path", "number"]]
     assert "hunter2" not in answer.text
+
+
+async def test_a_path_cannot_forge_a_line_of_the_log(
+    failing: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    await failing.get("/any/%0Aforged")
+
+    assert "503 for GET '/any/\\nforged'" in caplog.text
+
+
+async def test_a_malformed_host_does_not_turn_a_503_into_a_500(failing: httpx.AsyncClient) -> None:
+    answer = await failing.get("/pool", headers={"Host": "[::1"})
+
+    assert answer.status_code == 503

@@ -72,7 +72,10 @@ class Psycopg2Link:
         return bool(self.connection.closed)
 
 
-class VirtualPsycopg2(connection):  # type: ignore[misc] # psycopg2 ships no types
+_Connection: Any = connection  # psycopg2 ships no types, and others' differ from what it does
+
+
+class VirtualPsycopg2(_Connection):  # type: ignore[misc] # see above
     """What SQLAlchemy takes for a psycopg2 connection of its own."""
 
     closed = 0

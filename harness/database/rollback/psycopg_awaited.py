@@ -169,7 +169,7 @@ class VirtualAsyncPsycopg:
         return self._transactions.physical()
 
     @property  # type: ignore[misc] # psycopg's TypeInfo asks isinstance()
-    def __class__(self) -> type:
+    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]
         return psycopg.AsyncConnection
 
     def __getattr__(self, name: str) -> Any:

@@ -112,7 +112,7 @@ class VirtualPsycopg:
         return self._transactions.physical()
 
     @property  # type: ignore[misc] # psycopg's TypeInfo asks isinstance()
-    def __class__(self) -> type:
+    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]
         return psycopg.Connection
 
     def __getattr__(self, name: str) -> Any:

@@ -62,6 +62,7 @@ class Sandbox:
     wait_seconds: float = 5.0
     _closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _is_active: bool = False
+    _is_guarded: bool = False
     _generation: int = 0
     _worlds: dict[str, World] = field(default_factory=dict)
     _engine_of_test: str | None = None
@@ -81,17 +82,23 @@ class Sandbox:
                 world.close()
 
     @contextmanager
-    def one_test(self) -> Iterator[None]:
-        """Undo, at the end of the block, what happened to the database inside it."""
-        self._is_active = True
+    def one_test(self, *, is_guarded: bool = True) -> Iterator[None]:
+        """Undo, at the end of the block, what happened to the database inside it.
+
+        Args:
+            is_guarded: Whether a connection to another PostgreSQL is refused. Otherwise that
+                begins with the first connection to the database: before, nothing says that the
+                test means to use this one.
+        """
+        self._is_active, self._is_guarded = True, is_guarded
         try:
             yield
         finally:
             try:
-                outdated = [world.end_test(self._closers) for world in self._worlds.values()]
+                outdated = [world.end_test() for world in self._worlds.values()]
                 self._generation += any(outdated)
             finally:
-                self._is_active = False
+                self._is_active = self._is_guarded = False
                 self._engine_of_test = None
                 self._closers.clear()  # of sessions that never connected
 
@@ -140,6 +147,7 @@ class Sandbox:
         made = world_of(
             dialect,
             residents=self.residents,
+            closers=self._closers,
             wait_seconds=self.wait_seconds,
             is_active=lambda: self._is_active,
         )
@@ -155,6 +163,7 @@ class Sandbox:
 
     def _refuse_second_driver(self, engine: str) -> None:
         """Two drivers are two connections, and neither sees what the other has not committed."""
+        self._is_guarded = True
         if self._engine_of_test is None:
             self._engine_of_test = engine
         elif self._engine_of_test != engine:
@@ -172,7 +181,7 @@ class Sandbox:
 
     def _refuse_escape(self, dialect: Dialect, options: MutableMapping[str, Any]) -> None:
         """A test that writes into another PostgreSQL would leave its rows there."""
-        if dialect.name == "postgresql" and (self._is_active or _bypassed.get() is self):
+        if dialect.name == "postgresql" and (self._is_guarded or _bypassed.get() is self):
             place = f"{options.get('database') or options.get('dbname')!r} on port"
             raise EscapedConnectionError(
                 f"a test connected to the database {place} {options.get('port', 5432)}, not to "

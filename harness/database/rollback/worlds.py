@@ -11,6 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -33,7 +34,7 @@ class World(Protocol):
         """A virtual connection, in the driver's own arguments."""
         ...
 
-    def end_test(self, closers: list[Callable[[], Awaitable[None]]]) -> bool:
+    def end_test(self) -> bool:
         """Undo the test, then close its sessions.
 
         Returns:
@@ -54,6 +55,7 @@ class AwaitedWorld:
         open_link: Connects as the application would have, but physically.
         virtual: Makes a connection of the driver's kind; it asks for the physical one each time.
         residents: Keep physical connections for as long as their loop lives.
+        closers: Of the test's sessions, to be awaited when it has been undone.
         wait_seconds: How long a transaction waits for its turn.
         is_active: Whether a test is running.
     """
@@ -61,6 +63,7 @@ class AwaitedWorld:
     open_link: Callable[..., Awaitable[Any]]
     virtual: Callable[[Callable[[], AwaitedConnection[Any]]], Any]
     residents: Residents
+    closers: list[Callable[[], Awaitable[None]]]
     wait_seconds: float
     is_active: Callable[[], bool]
     _connecting: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(
@@ -120,35 +123,30 @@ class AwaitedWorld:
         finally:
             if self._physical.get(loop) is physical:
                 del self._physical[loop]
-                await physical.end_test()
+                await self._undo(physical)
             await physical.link.close()
 
-    def end_test(self, closers: list[Callable[[], Awaitable[None]]]) -> bool:
+    def end_test(self) -> bool:
         """Undo the test on each loop that is still there."""
-        outdated = [self._finish(loop, closers) for loop in list(self._physical)]
+        outdated = [self._finish(loop, physical) for loop, physical in [*self._physical.items()]]
         return any(outdated)
 
-    def _finish(
-        self, loop: asyncio.AbstractEventLoop, closers: list[Callable[[], Awaitable[None]]]
-    ) -> bool:
-        if loop.is_closed():
-            return False  # undone as the loop ended
-        if not (self._physical[loop].outer.has_started or closers):
+    def _finish(self, loop: asyncio.AbstractEventLoop, physical: AwaitedConnection[Any]) -> bool:
+        is_unused = not (physical.outer.has_started or self.closers)
+        if is_unused or loop.is_closed():  # then it was undone as the loop ended
             return False
-        if loop.is_running():
-            undoing = asyncio.run_coroutine_threadsafe(self._undo(loop, closers), loop)
-            return undoing.result(timeout=10)
-        return loop.run_until_complete(self._undo(loop, closers))
-
-    async def _undo(
-        self, loop: asyncio.AbstractEventLoop, closers: list[Callable[[], Awaitable[None]]]
-    ) -> bool:
-        physical = self._physical[loop]
         is_outdated = physical.outer.has_ddl or physical.link.is_closed
-        await physical.end_test()
-        while closers:
-            await closers.pop()()
+        if loop.is_running():
+            undoing = asyncio.run_coroutine_threadsafe(self._undo(physical), loop)
+            undoing.result(timeout=10)
+        else:
+            loop.run_until_complete(self._undo(physical))
         return is_outdated
+
+    async def _undo(self, physical: AwaitedConnection[Any]) -> None:
+        await physical.end_test()
+        while self.closers:
+            await self.closers.pop()()
 
     def close(self) -> None:
         """Nothing: the connections end with their loops."""
@@ -189,7 +187,7 @@ class BlockingWorld:
             raise _used_after_test()
         return self._physical
 
-    def end_test(self, closers: list[Callable[[], Awaitable[None]]]) -> bool:  # noqa: ARG002 - theirs are awaited
+    def end_test(self) -> bool:
         """Undo the test."""
         if self._physical is None:
             return False
@@ -205,9 +203,22 @@ class BlockingWorld:
 
 
 def world_of(
-    dialect: Dialect, *, residents: Residents, wait_seconds: float, is_active: Callable[[], bool]
+    dialect: Dialect,
+    *,
+    residents: Residents,
+    closers: list[Callable[[], Awaitable[None]]],
+    wait_seconds: float,
+    is_active: Callable[[], bool],
 ) -> World | None:
     """The world of a dialect's driver, or None for a driver that has no virtual connections."""
+    awaited = partial(
+        AwaitedWorld,
+        residents=residents,
+        closers=closers,
+        wait_seconds=wait_seconds,
+        is_active=is_active,
+    )
+    blocking = partial(BlockingWorld, wait_seconds=wait_seconds, is_active=is_active)
     match dialect.driver, dialect.is_async:
         case "asyncpg", True:
             from harness.database.rollback.asyncpg_driver import (  # noqa: PLC0415 - if it is used
@@ -215,32 +226,28 @@ def world_of(
                 VirtualConnection,
             )
 
-            return AwaitedWorld(
-                AsyncpgLink.connected, VirtualConnection, residents, wait_seconds, is_active
-            )
+            return awaited(AsyncpgLink.connected, VirtualConnection)
         case "psycopg", True:
             from harness.database.rollback.psycopg_awaited import (  # noqa: PLC0415 - if it is used
                 AsyncPsycopgLink,
                 VirtualAsyncPsycopg,
             )
 
-            return AwaitedWorld(
-                AsyncPsycopgLink.connected, VirtualAsyncPsycopg, residents, wait_seconds, is_active
-            )
+            return awaited(AsyncPsycopgLink.connected, VirtualAsyncPsycopg)
         case "psycopg", False:
             from harness.database.rollback.psycopg_blocking import (  # noqa: PLC0415 - if it is used
                 PsycopgLink,
                 VirtualPsycopg,
             )
 
-            return BlockingWorld(PsycopgLink.connected, VirtualPsycopg, wait_seconds, is_active)
+            return blocking(PsycopgLink.connected, VirtualPsycopg)
         case "psycopg2", False:
             from harness.database.rollback.psycopg2_driver import (  # noqa: PLC0415 - if it is used
                 Psycopg2Link,
                 VirtualPsycopg2,
             )
 
-            return BlockingWorld(Psycopg2Link.connected, VirtualPsycopg2, wait_seconds, is_active)
+            return blocking(Psycopg2Link.connected, VirtualPsycopg2)
         case _:
             return None
 
