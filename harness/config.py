@@ -47,6 +47,8 @@ class Configuration(BaseSettings):
     """Path of an ``alembic.ini``: the schema, made by ``upgrade head``. Wins over metadata."""
     postgres: str = "auto"
     """``auto``, ``embedded``, ``container``, ``system`` or a ``postgresql://`` URL."""
+    image: str | None = None
+    """Of the container; by default the official image of the embedded server's major version."""
     populate: str | None = None
     """``"pkg.rows:populate"``: called with a session; the rows are the base line of every test."""
     isolation: Literal["rollback", "clone"] = "rollback"

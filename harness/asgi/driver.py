@@ -46,8 +46,8 @@ def is_awaited_driver(url: URL) -> bool:
 
 def _named(env: Mapping[str, str]) -> Iterator[str]:
     for text in env.values():
-        for name in _NAMED.findall(text):
-            yield _PLACEHOLDERS.get(name, name)
+        for found in _NAMED.finditer(text):
+            yield _PLACEHOLDERS.get(found[0], found[0])
 
 
 def _resolved(name: str, *, is_awaited: bool | None) -> str:

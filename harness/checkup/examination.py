@@ -17,8 +17,8 @@ from harness.checkup.drills import PoolNotOursError, exhaust, steady_load
 from harness.checkup.endpoints import Examined, examine_endpoints
 from harness.checkup.rows import rows_probe
 from harness.config import Project
-from harness.database.search import find_server
 from harness.findings import Finding, Judgement, ProbeVerdict, Severity, Verdict, judge
+from harness.provision import server_for
 from harness.report.content import EndpointRow, Report
 from harness.stage import Stage, staged
 
@@ -58,7 +58,7 @@ def examine(project: Project, *, is_strict_about_allowances: bool, watcher: Watc
     began, began_at = time.perf_counter(), datetime.now(UTC)
     project.required_app()
     watcher.step("Starting PostgreSQL")
-    server = find_server(project.configuration.postgres)
+    server = server_for(project)
     try:
         watcher.step(f"Preparing a database on {server.origin}")
         with staged(project, server) as stage:

@@ -15,9 +15,9 @@ import click
 
 from harness.asgi.server import bound_socket, serve_on
 from harness.config import Project, load_project
-from harness.database.search import find_server
 from harness.engine_plugin import with_pool
 from harness.middleware import STATUS_PATH, Probe
+from harness.provision import server_for
 from harness.stage import Stage, staged
 
 __all__ = ["serve"]
@@ -89,7 +89,7 @@ def serve(  # noqa: PLR0917 - one parameter per option
 
 @contextmanager
 def _stage(project: Project, database: str | None) -> Iterator[Stage]:
-    server = find_server(project.configuration.postgres)
+    server = server_for(project)
     try:
         if database is not None:
             yield Stage(project, server, server.address.url(database))

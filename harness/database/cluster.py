@@ -26,28 +26,28 @@ if TYPE_CHECKING:
     from harness.database.account import Account
     from harness.database.binaries import Binaries
 
-__all__ = ["SUPERUSER", "provide_cluster"]
+__all__ = ["SUPERUSER", "initdb_options", "provide_cluster"]
 
 SUPERUSER = "postgres"
 APPLICATION = "fastapi-sqlalchemy-harness"
 LOCK_WAIT_SECONDS = 60.0
-INITDB_OPTIONS = (
+ACCESS_OPTIONS = (
     f"--username={SUPERUSER}",
-    "--encoding=UTF8",
-    # The builtin provider sorts alike on every machine; libc's C.UTF-8 is not installed everywhere.
-    "--locale=C",
-    "--locale-provider=builtin",
-    "--builtin-locale=C.UTF-8",
     # Other users of the machine reach the port on the loopback: nobody enters without a password.
     "--auth=scram-sha-256",
-    # The password is 256 random bits: stretching it only costs 1.6 ms per connection [measured].
-    "--set=scram_iterations=1",
-    # A session is thrown away: nothing is synced, summed, or given 16 MB of log to copy.
-    "--no-sync",
-    "--no-data-checksums",
-    "--wal-segsize=1",
-    "--no-instructions",
 )
+OPTIONS_SINCE = (
+    # A session is thrown away: nothing is synced, summed, or given 16 MB of log to copy.
+    (0, ("--encoding=UTF8", "--no-sync", "--wal-segsize=1")),
+    (14, ("--no-instructions",)),
+    # The password is 256 random bits: stretching it only costs 1.6 ms per connection [measured].
+    (16, ("--set=scram_iterations=1",)),
+    (18, ("--no-data-checksums",)),
+)
+BUILTIN_LOCALE_SINCE = 17
+# The builtin provider sorts alike on every machine; libc's C.UTF-8 is not installed everywhere.
+BUILTIN_LOCALE = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+LIBC_LOCALE = ("--locale=C", "--lc-ctype=C.UTF-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +119,25 @@ def provide_cluster(
         lock.release()
 
 
+def initdb_options(major: int | None) -> tuple[str, ...]:
+    """How a cluster is made that sorts alike everywhere and does not last.
+
+    Args:
+        major: The major version of the programs; None if it is not known before they run.
+    """
+    locale = BUILTIN_LOCALE if (major or 0) >= BUILTIN_LOCALE_SINCE else LIBC_LOCALE
+    return locale + tuple(
+        option for since, options in OPTIONS_SINCE if since <= (major or 0) for option in options
+    )
+
+
+def _options(binaries: Binaries) -> tuple[str, ...]:
+    return (*ACCESS_OPTIONS, *initdb_options(binaries.major))
+
+
 def _key(binaries: Binaries) -> str:
-    options = hashlib.sha256("\0".join(INITDB_OPTIONS).encode()).hexdigest()[:12]
-    return f"cluster-{binaries.install.name}-{binaries.wheel_version}-{options}"
+    options = hashlib.sha256("\0".join(_options(binaries)).encode()).hexdigest()[:12]
+    return f"cluster-{binaries.install.name}-{binaries.build}-{options}"
 
 
 def _private_cache(folder: Path) -> Path | None:
@@ -150,7 +166,7 @@ def _initialise(target: Path, binaries: Binaries, account: Account) -> str:
         account.own(password_file)
         program = binaries.program("initdb")
         answer = account.run(
-            [program, *INITDB_OPTIONS, f"--pgdata={target}", f"--pwfile={password_file}"]
+            [program, *_options(binaries), f"--pgdata={target}", f"--pwfile={password_file}"]
         )
     finally:
         password_file.unlink(missing_ok=True)

@@ -1,75 +1,29 @@
 """A PostgreSQL without Docker and without installing anything: started for us, gone with us.
 
-It puts the parts together: programs (`binaries`), a data directory (`cluster`), a folder
-(`session`), and the reaper that ends it all when the last owner is gone (`ownership`).
+Its programs come out of a wheel (`binaries`); everything else is the same for all programs
+(`launcher`).
 """
 
 from __future__ import annotations
 
-import shutil
-import socket
-import time
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from harness.database.account import server_account
-from harness.database.binaries import find_binaries, postgres_version, reachable_binaries
-from harness.database.cluster import SUPERUSER, provide_cluster
-from harness.database.lease import Lease
-from harness.database.orphans import sweep_orphans
-from harness.database.ownership import Hold, ReaperLine, hire_reaper
-from harness.database.server import ServerAddress
-from harness.database.session import SessionFolder, make_session_folder
-from harness.errors import NoPostgresError, ServerStartError
+from harness.database.binaries import find_binaries, reachable_binaries
+from harness.database.launcher import launch
+from harness.database.owned import OwnedServer
+from harness.errors import NoPostgresError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from harness.database.account import Account
-    from harness.database.binaries import Binaries
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 __all__ = ["EmbeddedServer"]
 
-LOOPBACK = "127.0.0.1"
-PORT_ATTEMPTS = 5
-START_SECONDS = 30.0
-POLL_SECONDS = 0.005
-ADDRESS_IN_USE = "could not bind"
 
-DEFAULT_SETTINGS: Mapping[str, str] = MappingProxyType(
-    {
-        # The data is thrown away: nothing has to survive a crash of the machine.
-        "fsync": "off",
-        "synchronous_commit": "off",
-        "full_page_writes": "off",
-        "wal_level": "minimal",
-        "max_wal_senders": "0",
-        "max_wal_size": "256MB",
-        # Nothing that happens at its own time may disturb a measurement.
-        "autovacuum": "off",
-        "jit": "off",
-        "log_checkpoints": "off",
-        # The same everywhere, and no limit that a slow test would meet.
-        "timezone": "UTC",
-        "log_timezone": "UTC",
-        "idle_in_transaction_session_timeout": "0",
-        # Containers give /dev/shm 64 MB; the session's folder has room.
-        "dynamic_shared_memory_type": "mmap",
-    }
-)
-
-
-class EmbeddedServer:
-    """A PostgreSQL of our own; satisfies `harness.database.server.PostgresServer`.
-
-    It lives until its last owner closes it or ends, however it ends: the process that started it,
-    and every process that joined. Close it with ``contextlib.closing``.
-    """
-
-    def __init__(self, lease: Lease, hold: Hold) -> None:
-        self._lease = lease
-        self._hold = hold
+class EmbeddedServer(OwnedServer):
+    """A PostgreSQL of our own, from the wheel's programs."""
 
     @classmethod
     def start(
@@ -79,7 +33,7 @@ class EmbeddedServer:
         settings: Mapping[str, str] = MappingProxyType({}),
         ports: Iterable[int] | None = None,
         cache: Path | None = None,
-    ) -> EmbeddedServer:
+    ) -> Self:
         """Start a server on a fresh cluster, on the loopback and on a private unix socket.
 
         Args:
@@ -98,118 +52,14 @@ class EmbeddedServer:
             remedy = "pip install 'fastapi-sqlalchemy-harness[postgres]'"
             raise NoPostgresError(what, remedy=remedy)
         account = server_account()
-        binaries = reachable_binaries(found, account)
-        session = make_session_folder(account)
-        hold, line = _hire_or_remove(session, binaries)
-        try:
-            sweep_orphans(session.path.parent)
-            origin = f"PostgreSQL {postgres_version(binaries, account)}, embedded"
-            password = provide_cluster(session.data, binaries, account, cache=cache)
-            wanted = {**DEFAULT_SETTINGS, "max_connections": str(max_connections), **settings}
-            start = _Start(session, binaries, account, line)
-            port = start.on_one_of(ports or _free_ports(), wanted)
-        except BaseException:
-            hold.release()
-            raise
-        finally:
-            line.hang_up()
-        address = ServerAddress(LOOPBACK, port, SUPERUSER, password)
-        return cls(Lease(str(session.path), address, origin), hold)
-
-    @classmethod
-    def join(cls, lease: Lease) -> EmbeddedServer:
-        """Become a further owner of a running server.
-
-        Whoever gave the lease has to keep the server until this returns.
-
-        Raises:
-            ServerStartError: The server has ended.
-        """
-        return cls(lease, Hold(SessionFolder(Path(lease.folder))))
-
-    @property
-    def address(self) -> ServerAddress:
-        """Where it listens."""
-        return self._lease.address
-
-    @property
-    def origin(self) -> str:
-        """Where it comes from: ``"PostgreSQL 18.4, embedded"``."""
-        return self._lease.origin
-
-    @property
-    def lease(self) -> Lease:
-        """What another process needs to `join`."""
-        return self._lease
-
-    def close(self) -> None:
-        """Let go of it; the last owner stops it and returns when nothing is left of it."""
-        self._hold.release()
-
-
-class _Start:
-    """One attempt after the other to start a server in a session, on one port each."""
-
-    def __init__(
-        self, session: SessionFolder, binaries: Binaries, account: Account, line: ReaperLine
-    ) -> None:
-        self._session = session
-        self._binaries = binaries
-        self._account = account
-        self._line = line
-
-    def on_one_of(self, ports: Iterable[int], settings: Mapping[str, str]) -> int:
-        """The port on which the server accepts connections."""
-        reason = "no port to try"
-        for port in ports:
-            offset_bytes = self._session.log.stat().st_size
-            self._line.request_server(self._command(port, settings), self._account)
-            failed = self._failure()
-            if failed is None:
-                return port
-            log = self._session.last_log_lines(offset_bytes=offset_bytes)
-            reason = f"{failed}\n{log}"
-            # Between choosing a free port and listening on it, another process may take it.
-            if ADDRESS_IN_USE not in log:
-                break
-        remedy = "Look at the settings you gave, or set HARNESS_POSTGRES=postgresql://…"
-        where = self._binaries.program("postgres")
-        what = f"The embedded PostgreSQL did not start: {reason}"
-        raise ServerStartError(what, where=where, remedy=remedy)
-
-    def _command(self, port: int, settings: Mapping[str, str]) -> list[str]:
-        place = {
-            "listen_addresses": LOOPBACK,
-            "port": str(port),
-            "unix_socket_directories": f'"{self._session.socket}"',
-            "logging_collector": "off",
-        }
-        options = [f"--{name}={value}" for name, value in {**settings, **place}.items()]
-        return [self._binaries.program("postgres"), "-D", str(self._session.data), *options]
-
-    def _failure(self) -> str | None:
-        """Wait until the server is ready, or tell why it will not be."""
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            failed = self._line.failure(wait_seconds=POLL_SECONDS)
-            if failed is not None or self._session.is_ready():
-                return failed
-        return f"not ready after {START_SECONDS:.0f} s"
-
-
-def _hire_or_remove(session: SessionFolder, binaries: Binaries) -> tuple[Hold, ReaperLine]:
-    throwaway = [] if binaries.throwaway is None else [binaries.throwaway]
-    try:
-        return hire_reaper(session, also_remove=throwaway)
-    except BaseException:
-        for folder in (session.path, *throwaway):
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def _free_ports() -> Iterator[int]:
-    for _ in range(PORT_ATTEMPTS):
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port: int = probe.getsockname()[1]
-        yield port
+        return cls(
+            *launch(
+                reachable_binaries(found, account),
+                account,
+                place="embedded",
+                max_connections=max_connections,
+                settings=settings,
+                ports=ports,
+                cache=cache,
+            )
+        )

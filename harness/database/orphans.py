@@ -1,4 +1,4 @@
-"""Ends servers whose reaper was killed before it could.
+"""Ends servers and containers whose reaper was killed before it could.
 
 The rare second line of defence: a reaper that gets SIGKILL (or a machine that loses power with the
 session on a disk) leaves a server or a folder. The last owner that closes, or the next start of an
@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from harness.database.places import is_ours_alone
+from harness.database.reaper import say_farewell
 from harness.database.session import SESSION_PREFIX, SessionFolder
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def remove_orphan(session: SessionFolder) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGQUIT)
         time.sleep(0.02)
+    say_farewell(str(session.path))
     # Another process may sweep at the same time; what it removes needs no removal by us.
     shutil.rmtree(session.path, ignore_errors=True)
 

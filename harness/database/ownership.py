@@ -1,4 +1,4 @@
-"""One owner's hold on an embedded server, and the reaper that watches all holds.
+"""One owner's hold on a server of ours, and the reaper that watches all holds.
 
 Owning means: having the session's FIFO open for writing. The descriptor is not inheritable, so
 programs that an owner starts do not own; a process that is forked without ``exec`` does.
@@ -48,7 +48,7 @@ class Hold:
         try:
             self._writer: int | None = os.open(session.owners, os.O_WRONLY | os.O_NONBLOCK)
         except OSError as error:
-            what = f"The embedded PostgreSQL in {session.path} has ended; it cannot be shared."
+            what = f"The PostgreSQL in {session.path} has ended; it cannot be shared."
             remedy = "Keep the process that started it running until the others have joined."
             raise ServerStartError(what, remedy=remedy) from error
 
@@ -131,7 +131,7 @@ def hire_reaper(session: SessionFolder, *, also_remove: Sequence[Path]) -> tuple
             )
     except OSError as error:
         os.close(status)
-        what = f"The process that watches over the embedded PostgreSQL did not start: {error}"
+        what = f"The process that watches over the PostgreSQL did not start: {error}"
         raise ServerStartError(what, where=sys.executable) from error
     finally:
         os.close(reader)

@@ -98,7 +98,7 @@ def _first_usable(candidates: Iterable[Path], account: Account) -> Path:
         if is_writable and is_reachable and _is_safe_parent(base):
             return base
         tried.append(str(base))
-    what = f"No temporary folder suits the embedded PostgreSQL; looked at {', '.join(tried)}."
+    what = f"No temporary folder suits a PostgreSQL of ours; looked at {', '.join(tried)}."
     remedy = "Point TMPDIR to a short path that you can write to and that others can enter."
     raise ServerStartError(what, remedy=remedy)
 

@@ -9,6 +9,8 @@ would not do: it exists on Linux only and fires when the thread that started the
     standard output  a pipe to the creator: a line when the server has ended or cannot be started.
     standard error   the session's log, which the server inherits.
     arguments        the session's folder, then further folders to remove with it.
+    farewell.json    in the session's folder, if it is there: a command to run at the end. This is
+                     how a container goes, which is no child of ours.
 
 The reaper is the server's parent: it knows without doubt which process to stop. If the reaper is
 killed itself, the server runs on until the last owner closes it, or until the next start of an
@@ -32,6 +34,12 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import TypedDict
 
+    class Farewell(TypedDict):
+        """The content of the farewell."""
+
+        command: list[str]
+        environment: dict[str, str]
+
     class ServerRequest(TypedDict):
         """One line of the input."""
 
@@ -44,6 +52,8 @@ if TYPE_CHECKING:
 FAST_WAIT_SECONDS = 2.0
 IMMEDIATE_WAIT_SECONDS = 1.0
 REMOVAL_SECONDS = 3.0
+FAREWELL = "farewell.json"
+FAREWELL_SECONDS = 30.0
 
 
 class Reaper:
@@ -103,6 +113,25 @@ def _start_server(request: ServerRequest) -> subprocess.Popen[bytes]:
     )
 
 
+def say_farewell(folder: str) -> None:
+    """Run the farewell of a session, if it has one."""
+    try:
+        path = os.path.join(folder, FAREWELL)  # noqa: PTH118 - nothing else here needs pathlib
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - see above
+            farewell: Farewell = json.load(file)
+    except FileNotFoundError:
+        return
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(  # noqa: S603 - the owner's own command, from a folder that is theirs
+            farewell["command"],
+            env=farewell["environment"],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            timeout=FAREWELL_SECONDS,
+        )
+
+
 def _tell(message: str) -> None:
     with contextlib.suppress(BrokenPipeError):  # the creator stops listening once it is ready
         os.write(1, message.encode() + b"\n")
@@ -131,6 +160,7 @@ def main(folders: Sequence[str]) -> None:
         reaper.obey()
     finally:
         reaper.stop()
+        say_farewell(folders[0])
         _remove(folders)
 
 

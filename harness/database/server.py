@@ -1,6 +1,6 @@
 """A PostgreSQL to work on: what it offers, whatever place it comes from.
 
-The words that `embedded` (and later containers and system binaries) speak; `find_server` in
+The words that every place speaks: `embedded`, `container`, `system`, `external`. `find_server` in
 `search` decides between them.
 """
 

@@ -1,4 +1,4 @@
-"""The folder of one embedded server: what lies where, and who may look.
+"""The folder of one server of ours: what lies where, and who may look.
 
 Everything of a session is below one folder, so that removing it leaves nothing behind. A FIFO in
 it stands for "somebody still needs this server": each owner holds it open for writing.
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.database.places import base_for_session
+from harness.database.reaper import FAREWELL
 
 if TYPE_CHECKING:
     from harness.database.account import Account
@@ -52,6 +53,11 @@ class SessionFolder:
     def owners_in_the_making(self) -> Path:
         """The FIFO before its reader is there."""
         return self.path / "owners-in-the-making"
+
+    @property
+    def farewell(self) -> Path:
+        """What has to be run, besides ending processes, when the last owner is gone."""
+        return self.path / FAREWELL
 
     def has_reaper(self) -> bool:
         """Whether a process waits for the owners to go."""

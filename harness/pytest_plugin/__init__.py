@@ -19,6 +19,7 @@ _TABLE = re.compile(r"^\s*\[{1,2}tool\.harness[\].]", re.MULTILINE)
 _MODULES = (
     "harness.pytest_plugin.fixtures",
     "harness.pytest_plugin.client_fixtures",
+    "harness.pytest_plugin.header",
     "harness.pytest_plugin.hooks",
     "harness.pytest_plugin.markers",
     "harness.pytest_plugin.workers",

@@ -22,10 +22,10 @@ from harness.capture.requests import ASGIApp
 from harness.config import Project, load_project
 from harness.database.clones import Clones
 from harness.database.rollback import Sandbox
-from harness.database.search import find_server
 from harness.database.server import PostgresServer
 from harness.errors import HarnessError
 from harness.loops import Residents
+from harness.provision import server_for
 from harness.pytest_plugin.def_tests import refuse_in_def_test
 from harness.pytest_plugin.isolation import Isolation, Wish
 from harness.pytest_plugin.markers import mode_of
@@ -57,7 +57,7 @@ def harness_postgres(
     """A running PostgreSQL, from wherever the configuration says."""
     with _explained():
         shared = joined_server(pytestconfig)
-        server = shared or find_server(harness_project.configuration.postgres)
+        server = shared or server_for(harness_project)
     with closing(server):
         yield server
 

@@ -1,4 +1,4 @@
-"""One embedded server for all workers of pytest-xdist, instead of one each.
+"""One server of ours for all workers of pytest-xdist, instead of one each.
 
 The controller starts it before the first worker and hands every worker a lease; each makes a
 database of its own on it. With a server of the user's own there is nothing to share.
@@ -12,16 +12,17 @@ import pytest
 
 from harness.config import load_project
 from harness.database.lease import Lease
-from harness.database.search import find_server
+from harness.database.search import URL_MARK
 from harness.errors import HarnessError
+from harness.provision import server_for
 
 if TYPE_CHECKING:
-    from harness.database.embedded import EmbeddedServer
+    from harness.database.owned import OwnedServer
 
 __all__ = ["joined_server"]
 
 _INPUT = "harness_lease"
-_SERVER = pytest.StashKey["EmbeddedServer"]()
+_SERVER = pytest.StashKey["OwnedServer"]()
 
 
 class WorkerNode(Protocol):
@@ -52,7 +53,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         server.close()
 
 
-def joined_server(config: pytest.Config) -> EmbeddedServer | None:
+def joined_server(config: pytest.Config) -> OwnedServer | None:
     """The server that the controller started; None outside of a worker, or if it started none.
 
     Raises:
@@ -61,19 +62,20 @@ def joined_server(config: pytest.Config) -> EmbeddedServer | None:
     lease = getattr(config, "workerinput", {}).get(_INPUT)
     if lease is None:
         return None
-    from harness.database.embedded import EmbeddedServer  # noqa: PLC0415 - needs the extra
+    from harness.database.owned import OwnedServer  # noqa: PLC0415 - needs the extra
 
-    return EmbeddedServer.join(Lease.from_json(lease))
+    return OwnedServer.join(Lease.from_json(lease))
 
 
-def _started_server(config: pytest.Config) -> EmbeddedServer | None:
+def _started_server(config: pytest.Config) -> OwnedServer | None:
     try:
-        choice = load_project(config.rootpath).configuration.postgres
-        server = find_server(choice) if choice in {"auto", "embedded"} else None
+        project = load_project(config.rootpath)
+        own = URL_MARK in project.configuration.postgres
+        server = None if own else server_for(project)
     except HarnessError:
         return None  # every worker meets the same, and can say so in its tests' reports
     if server is None:
         return None
-    from harness.database.embedded import EmbeddedServer  # noqa: PLC0415 - needs the extra
+    from harness.database.owned import OwnedServer  # noqa: PLC0415 - needs the extra
 
-    return server if isinstance(server, EmbeddedServer) else None
+    return server if isinstance(server, OwnedServer) else None

@@ -33,7 +33,11 @@ def _message(ended: subprocess.CompletedProcess[str]) -> str:
         ),
         ({"HARNESS_ALEMBIC": "nowhere/alembic.ini"}, 2, "there is no"),
         ({"HARNESS_POSTGRES": "embeded"}, 2, 'Did you mean "embedded"?'),
-        ({"HARNESS_POSTGRES": "system"}, 3, "HARNESS_POSTGRES=postgresql://"),
+        (
+            {"HARNESS_POSTGRES": "container", "DOCKER_HOST": "unix:///nowhere"},
+            3,
+            "nothing answers at unix:///nowhere",
+        ),
         ({"HARNESS_POSTGRES": "postgresql://me:s3cret@127.0.0.1:1/x"}, 3, "127.0.0.1:1"),
     ],
     ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else None,

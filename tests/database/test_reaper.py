@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from harness.database.account import server_account
 from harness.database.admin import server_version
 from harness.database.embedded import EmbeddedServer
 from harness.database.lease import Lease
+from harness.database.orphans import remove_orphan
 from harness.database.ownership import hire_reaper
 from harness.database.session import SessionFolder, make_session_folder
 from harness.errors import ServerStartError
@@ -155,6 +157,44 @@ def test_a_private_copy_of_the_programs_goes_with_the_session(tmp_path: Path) ->
 
     assert not session.path.exists()
     assert comes_true(lambda: not copy.exists())
+
+
+def farewell_that_touches(path: Path) -> str:
+    """What a session runs at its end, with a variable that nobody else has."""
+    program = "import os, pathlib; pathlib.Path(os.environ['LAST_WORD']).touch()"
+    environment = {"LAST_WORD": str(path)}
+    return json.dumps({"command": [sys.executable, "-c", program], "environment": environment})
+
+
+def test_a_session_runs_its_farewell_before_its_folder_goes(tmp_path: Path) -> None:
+    session = make_session_folder(server_account())
+    hold, line = hire_reaper(session, also_remove=[])
+    line.hang_up()
+    session.farewell.write_text(farewell_that_touches(tmp_path / "said"))
+
+    hold.release()
+
+    assert not session.path.exists()
+    assert (tmp_path / "said").exists()
+
+
+def test_a_farewell_that_cannot_be_run_does_not_keep_the_folder() -> None:
+    session = make_session_folder(server_account())
+    session.farewell.write_text(json.dumps({"command": ["/nowhere"], "environment": {}}))
+
+    remove_orphan(session)
+
+    assert not session.path.exists()
+
+
+def test_an_orphan_is_removed_with_its_farewell(tmp_path: Path) -> None:
+    session = make_session_folder(server_account())
+    session.farewell.write_text(farewell_that_touches(tmp_path / "said"))
+
+    remove_orphan(session)
+
+    assert not session.path.exists()
+    assert (tmp_path / "said").exists()
 
 
 def test_an_owner_that_just_ends_needs_no_close() -> None:

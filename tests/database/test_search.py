@@ -10,20 +10,62 @@ import pytest
 
 from harness.database.embedded import EmbeddedServer
 from harness.database.external import ExternalServer
-from harness.database.search import Missing, find_server
+from harness.database.search import find_server, foresee
 from harness.database.server import ServerAddress
-from harness.errors import ConfigurationError, ExitCode, NoPostgresError
+from harness.database.sources import SOURCES, Missing, Source, Wish
+from harness.errors import ConfigurationError, ExitCode, NoPostgresError, ServerStartError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.database.server import PostgresServer
 
+SMALL = Wish(max_connections=20)
+UNKNOWN_EXTENSION = Wish(max_connections=20, extensions=frozenset({"plpgsql", "no_such_thing"}))
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    with closing(find_server("embedded", max_connections=20)) as server:
+    with closing(find_server("embedded", wish=SMALL)) as server:
         yield server
+
+
+class Closable:
+    """A server that remembers whether it was closed."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self.address = server.address
+        self.origin = "PostgreSQL of a test"
+        self.is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Shelf:
+    """Makes sources, and remembers what was done with them."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    def source(self, name: str, *, gives: PostgresServer | Exception | None = None) -> Source:
+        def why_not(_wish: Wish) -> Missing | None:
+            self.log.append(f"look at {name}")
+            return None if gives else Missing(name, f"no {name} here", f"install {name}")
+
+        def start(_wish: Wish) -> PostgresServer:
+            self.log.append(f"start {name}")
+            assert gives is not None
+            if isinstance(gives, Exception):
+                raise gives
+            return gives
+
+        return Source(name, why_not, start)
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
 
 
 def url_of(address: ServerAddress, *, password: str | None = None) -> str:
@@ -31,39 +73,72 @@ def url_of(address: ServerAddress, *, password: str | None = None) -> str:
     return f"postgresql://{address.user}:{secret}@{address.host}:{address.port}/postgres"
 
 
-def nothing(name: str) -> Missing:
-    return Missing(name, why_not=f"no {name} here", remedy=f"install {name}")
-
-
 def test_auto_finds_the_embedded_server() -> None:
-    with closing(find_server("auto", max_connections=20)) as server:
+    with closing(find_server("auto", wish=SMALL)) as server:
         assert isinstance(server, EmbeddedServer)
 
 
-def test_auto_takes_the_first_place_that_has_one(server: PostgresServer) -> None:
-    asked: list[str] = []
+def test_auto_takes_the_first_place_that_has_one(server: PostgresServer, shelf: Shelf) -> None:
+    sources = [
+        shelf.source("first"),
+        shelf.source("second", gives=server),
+        shelf.source("third", gives=server),
+    ]
 
-    def lacks(_max_connections: int) -> Missing:
-        asked.append("first")
-        return nothing("first")
-
-    def has(_max_connections: int) -> PostgresServer:
-        asked.append("second")
-        return server
-
-    def unneeded(_max_connections: int) -> Missing:
-        asked.append("third")
-        return nothing("third")
-
-    assert find_server("auto", probes=[lacks, has, unneeded]) is server
-    assert asked == ["first", "second"]
+    assert find_server("auto", sources=sources) is server
+    assert shelf.log == ["look at first", "look at second", "start second"]
 
 
-def test_a_machine_without_any_is_told_what_was_probed_and_what_to_do() -> None:
-    probes = [lambda _: nothing("wheel"), lambda _: nothing("docker")]
+def test_a_place_that_turns_out_to_have_none_is_passed_over(
+    server: PostgresServer, shelf: Shelf
+) -> None:
+    unpullable = NoPostgresError("no such image")
+    sources = [shelf.source("first", gives=unpullable), shelf.source("second", gives=server)]
 
+    assert find_server("auto", sources=sources) is server
+
+
+def test_a_server_that_is_there_and_does_not_start_is_not_passed_over(
+    server: PostgresServer, shelf: Shelf
+) -> None:
+    broken = ServerStartError("broken")
+    sources = [shelf.source("first", gives=broken), shelf.source("second", gives=server)]
+
+    with pytest.raises(ServerStartError, match="broken"):
+        find_server("auto", sources=sources)
+
+
+def test_a_place_that_is_asked_for_is_the_only_one(server: PostgresServer, shelf: Shelf) -> None:
+    sources = [shelf.source("first", gives=server), shelf.source("second")]
+
+    with pytest.raises(NoPostgresError, match="probed 1"):
+        find_server("second", sources=sources)
+    assert shelf.log == ["look at second"]
+
+
+def test_foresight_starts_nothing_and_tells_what_was_passed_over(
+    server: PostgresServer, shelf: Shelf
+) -> None:
+    sources = [shelf.source("first"), shelf.source("second", gives=server)]
+
+    foresight = foresee("auto", sources=sources)
+
+    assert foresight.place == "second"
+    assert [place.why_not for place in foresight.passed_over] == ["no first here"]
+    assert shelf.log == ["look at first", "look at second"]
+
+
+def test_foresight_of_nothing_is_none(shelf: Shelf) -> None:
+    assert foresee("auto", sources=[shelf.source("first")]).place == "none"
+
+
+def test_foresight_of_a_url_is_its_host_without_connecting() -> None:
+    assert foresee("postgresql://me:secret@db.invalid:5433/shop").place == "db.invalid:5433"
+
+
+def test_a_machine_without_any_is_told_what_was_probed_and_what_to_do(shelf: Shelf) -> None:
     with pytest.raises(NoPostgresError) as caught:
-        find_server("auto", probes=probes)
+        find_server("auto", sources=[shelf.source("wheel"), shelf.source("docker")])
 
     message = str(caught.value)
     assert "probed 2" in message
@@ -76,15 +151,38 @@ def test_a_machine_without_any_is_told_what_was_probed_and_what_to_do() -> None:
     assert caught.value.exit_code is ExitCode.ENVIRONMENT
 
 
-@pytest.mark.parametrize("choice", ["container", "system"])
-def test_places_of_later_versions_are_named_as_such(choice: str) -> None:
-    with pytest.raises(NoPostgresError) as caught:
-        find_server(choice)
+def test_the_embedded_server_is_passed_over_for_an_extension_that_it_lacks() -> None:
+    (embedded,) = (source for source in SOURCES if source.name == "embedded")
 
-    message = str(caught.value)
-    assert choice in message
-    assert "embedded" in message
-    assert "HARNESS_POSTGRES" in message
+    assert embedded.why_not(Wish(extensions=frozenset({"plpgsql", "vector"}))) is None
+    missing = embedded.why_not(Wish(extensions=frozenset({"citext", "vector"})))
+    assert missing is not None
+    assert missing.why_not.endswith(": citext")
+    assert '"container"' in missing.remedy
+
+
+def test_a_server_without_the_extensions_is_closed_again(
+    server: PostgresServer, shelf: Shelf
+) -> None:
+    lacking = Closable(server)
+
+    with pytest.raises(NoPostgresError, match="creates: no_such_thing"):
+        find_server("auto", wish=UNKNOWN_EXTENSION, sources=[shelf.source("a", gives=lacking)])
+
+    assert lacking.is_closed
+
+
+def test_a_server_with_the_extensions_stays(server: PostgresServer, shelf: Shelf) -> None:
+    having = Closable(server)
+    wish = Wish(extensions=frozenset({"plpgsql"}))
+
+    assert find_server("auto", wish=wish, sources=[shelf.source("a", gives=having)]) is having
+    assert not having.is_closed
+
+
+def test_a_url_whose_server_lacks_an_extension_is_told(server: PostgresServer) -> None:
+    with pytest.raises(NoPostgresError, match="creates: no_such_thing"):
+        find_server(url_of(server.address), wish=UNKNOWN_EXTENSION)
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,8 @@ def test_the_marker_is_documented_where_pytest_lists_markers(
 
 
 def test_a_budget_without_a_postgres_starts_no_server(project: Project) -> None:
-    project.configure(table='[tool.harness]\npostgres = "system"\n', pytest_options=SESSION_LOOPS)
+    table = '[tool.harness]\npostgres = "postgresql://127.0.0.1:1/none"\n'
+    project.configure(table=table, pytest_options=SESSION_LOOPS)
 
     result = project.run("""
         import pytest
