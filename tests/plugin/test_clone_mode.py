@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from contextlib import closing
 
 import asyncpg
 import pytest
 
 from harness.database.admin import drop_database
+from harness.database.embedded import EmbeddedServer
 from harness.database.server import PostgresServer
 from tests.plugin.conftest import MAIN, SESSION_LOOPS, TABLE, Project
 
@@ -32,6 +34,13 @@ async def test_the_base_line_is_left(client):
     assert (await client.get("/authors")).json() == 5
 """
 )
+
+
+@pytest.fixture(scope="module")
+def harness_postgres() -> Iterator[PostgresServer]:
+    """A server of this module alone: on that of the test run, others make and drop databases."""
+    with closing(EmbeddedServer.start()) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
