@@ -1,7 +1,7 @@
 """Groups of tests that a machine may lack the means for, and that CI must not skip.
 
 ``REQUIRED_TESTS=postgres,packaging`` turns the skips of these groups into failures. Tests that use
-the test database belong to ``postgres`` by themselves, others by ``@pytest.mark.group(name)``.
+the test database belong to ``postgres`` unless ``@pytest.mark.group(name)`` names another.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def pytest_runtest_makereport(
 
 
 def _groups(item: pytest.Item) -> set[str]:
-    groups = {str(marker.args[0]) for marker in item.iter_markers("group")}
-    if "harness_postgres" in getattr(item, "fixturenames", ()):
-        groups.add("postgres")
-    return groups
+    named = {str(marker.args[0]) for marker in item.iter_markers("group")}
+    if not named and "harness_postgres" in getattr(item, "fixturenames", ()):
+        return {"postgres"}
+    return named
