@@ -7,7 +7,7 @@ inheriting from it; what a domain adds stands in its own package.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -77,11 +77,17 @@ class Repository(Generic[Model]):
         await self._session.flush()
         return row
 
-    async def delete(self, row: Model) -> None:
-        """Delete a row that this session has loaded.
+    async def delete(self, row_id: int) -> None:
+        """Delete the row with this primary key.
+
+        One statement, not `session.delete`: that would first load the rows that refer to it and
+        set their foreign keys to NULL, while here the database's foreign keys say yes or no.
 
         Raises:
+            NotFoundError: There is none.
             sqlalchemy.exc.IntegrityError: Rows of other tables still refer to it.
         """
-        await self._session.delete(row)
-        await self._session.flush()
+        (key,) = self._model.__table__.primary_key
+        deleted = delete(self._model).where(key == row_id).returning(key)
+        if await self._session.scalar(deleted) is None:
+            raise NotFoundError(self._model.__tablename__, row_id)

@@ -3,11 +3,10 @@
 from typing import Annotated
 
 from fastapi import Depends
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from target_app.db import Session
-from target_app.errors import NotFoundError
 from target_app.models import User
 from target_app.repository import Repository
 
@@ -42,16 +41,11 @@ class UserRepository:
     async def delete(self, user_id: int) -> None:
         """Delete one user, and by `ON DELETE CASCADE` the user's todos.
 
-        One statement, not `session.delete`: that would load the user's posts first and set their
-        author to NULL, while here the foreign keys of all other tables say no by themselves.
-
         Raises:
             NotFoundError: There is no such user.
             sqlalchemy.exc.IntegrityError: Posts, comments, accounts or orders refer to the user.
         """
-        deleted = delete(User).where(User.id == user_id).returning(User.id)
-        if await self._session.scalar(deleted) is None:
-            raise NotFoundError(User.__tablename__, user_id)
+        await self.rows.delete(user_id)
 
 
 async def get_users(session: Session) -> UserRepository:
