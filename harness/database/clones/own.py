@@ -25,7 +25,7 @@ Kind = Literal["clone", "empty"]
 
 @dataclass(slots=True, eq=False)
 class TestDatabase:
-    """What one test has for itself; satisfies `harness.database.rollback.OwnDatabase`.
+    """What one test has for itself; satisfies `harness.database.rollback.own.OwnDatabase`.
 
     Args:
         make: Makes it.

@@ -10,11 +10,12 @@ wider than a test, the lifespan) rows are written for real: they are the base li
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 from weakref import WeakSet
 
 from sqlalchemy import URL, event
@@ -22,8 +23,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
-from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util import await_only
 
+from harness.database.rollback.own import OwnConnections, OwnDatabase
+from harness.database.rollback.target import PostgresTarget, Target
 from harness.database.rollback.worlds import World, process_id, world_of
 from harness.errors import (
     EscapedConnectionError,
@@ -33,27 +36,10 @@ from harness.errors import (
 )
 from harness.loops import Residents
 
-__all__ = ["OwnDatabase", "Sandbox"]
+__all__ = ["Sandbox"]
 
 _ORIGIN = "harness_origin"
 _bypassed: ContextVar[Sandbox | None] = ContextVar("bypassed", default=None)
-
-
-class OwnDatabase(Protocol):
-    """A database that one test has for itself."""
-
-    @property
-    def is_made(self) -> bool:
-        """Whether somebody has asked for it."""
-        ...
-
-    def name(self) -> str:
-        """What it is called; it is made when this is first asked, in whatever thread."""
-        ...
-
-    async def before_it_is_made(self) -> None:
-        """Do what has to be in it: awaited where the first to ask can wait."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +80,21 @@ class Sandbox:
     """The pool entries of those that write for real."""
     _stale: WeakSet[ConnectionPoolEntry] = field(default_factory=WeakSet)
     """Those of them that are just being taken where a virtual one or another database is wanted."""
-    _led: WeakSet[ConnectionPoolEntry] = field(default_factory=WeakSet)
-    """The pool entries of connections to the database that the test has for itself."""
-    _own: OwnDatabase | None = None
     _test: int = 0
     _snapshots: int = 0
-    _loops: WeakSet[asyncio.AbstractEventLoop] = field(default_factory=WeakSet)
-    """That close what a test has opened before they end."""
     _closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _is_active: bool = False
     _is_guarded: bool = False
     _generation: int = 0
     _worlds: dict[str, World] = field(default_factory=dict)
+    _target: Target = field(init=False)
+    _own: OwnConnections = field(init=False)
     _engine_of_test: str | None = None
     """Dialect, driver and mode of the connections that the current test has."""
+
+    def __post_init__(self) -> None:
+        self._target = PostgresTarget(self.url)
+        self._own = OwnConnections(self.residents, self._closers)
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -134,18 +121,18 @@ class Sandbox:
                 begins with the first connection to the database: before, nothing says that the
                 test means to use this one.
         """
-        self._is_active, self._is_guarded, self._own = True, is_guarded, own
+        self._is_active, self._is_guarded, self._own.database = True, is_guarded, own
         self._test += 1
         try:
             yield
         finally:
             try:
-                self._end_own()
+                self._own.end_test()
                 outdated = [world.end_test() for world in self._worlds.values()]
                 self._generation += any(outdated)
             finally:
                 self._is_active = self._is_guarded = False
-                self._engine_of_test = self._own = None
+                self._engine_of_test = self._own.database = None
                 self._closers.clear()  # of sessions that never connected
 
     def take_conflicts(self) -> list[SandboxConflictError]:
@@ -180,81 +167,51 @@ class Sandbox:
 
     def _wanted(self, engine: str, *, is_async: bool) -> _Origin:
         loop = asyncio.get_running_loop() if is_async else None
-        name = self.url.database or ""
+        wanted = partial(_Origin, self, engine, loop=loop)
+        own = self._own.database
         if not self._is_active or _bypassed.get() is self:
-            return _Origin(self, engine, name, False, self._snapshots, loop)  # noqa: FBT003 - is_virtual
-        if self._own is None:
-            return _Origin(self, engine, name, True, self._generation, loop)  # noqa: FBT003 - is_virtual
+            return wanted(self._target.name, is_virtual=False, generation=self._snapshots)
+        if own is None:
+            return wanted(self._target.name, is_virtual=True, generation=self._generation)
         if is_async:
-            await_only(self._ready(self._own))
-        return _Origin(self, engine, self._own.name(), False, self._test, loop)  # noqa: FBT003 - is_virtual
-
-    async def _ready(self, own: OwnDatabase) -> None:
-        """Whatever the test's database has to have; and what is open ends before its loop does."""
-        if not own.is_made:
-            await own.before_it_is_made()
-        loop = asyncio.get_running_loop()
-        if loop not in self._loops:
-            self._loops.add(loop)
-            await self.residents.enter(self._closing())
-
-    @asynccontextmanager
-    async def _closing(self) -> AsyncIterator[None]:
-        try:
-            yield
-        finally:
-            if self._own is not None:  # the loop ends within the test
-                await self._close_own()
-
-    def _end_own(self) -> None:
-        """Close the sessions and the pooled connections of a test with a database of its own."""
-        if self._own is None:
-            return
-        for loop in [loop for loop in self._loops if not loop.is_closed()]:
-            if loop.is_running():
-                asyncio.run_coroutine_threadsafe(self._close_own(), loop).result(timeout=10)
-            else:
-                loop.run_until_complete(self._close_own())
-        self._close_pooled(None)
-
-    async def _close_own(self) -> None:
-        while self._closers:
-            await self._closers.pop()()
-        await greenlet_spawn(self._close_pooled, asyncio.get_running_loop())
-
-    def _close_pooled(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Their database is about to go; the pools connect anew when they are asked."""
-        for entry in list(self._led):
-            origin: _Origin | None = entry.info.get(_ORIGIN)
-            if origin is not None and origin.loop is loop and not entry.in_use:
-                entry.invalidate()
-                self._led.discard(entry)
+            await_only(self._own.ready(own))
+        return wanted(own.name(), is_virtual=False, generation=self._test)
 
     def _do_connect(
         self,
         dialect: Dialect,
         entry: ConnectionPoolEntry,
         arguments: Sequence[Any],
-        options: MutableMapping[str, Any],
+        options: Mapping[str, Any],
     ) -> DBAPIConnection | None:
-        if not self._is_ours(options):
+        if not self._target.is_meant(dialect, arguments, options):
             self._refuse_escape(dialect, options)
             return None
         wanted = self._wanted(_engine_name(dialect), is_async=dialect.is_async)
         if entry is not None:
             entry.info[_ORIGIN] = wanted
-        if wanted.database != self.url.database:
-            self._is_guarded = True
-            if entry is not None:
-                self._led.add(entry)
-            # Over both of a driver's own ways to say it: the word wins over a connection string.
-            return dialect.connect(*arguments, **{**options, _word(options): wanted.database})
+        if wanted.database != self._target.name:
+            return self._connect_to_own(wanted, dialect, entry, arguments, options)
         if not wanted.is_virtual:
             self._note_real(entry)
             return None
         world = self._world_of(dialect)
         self._refuse_second_driver(wanted.engine)
         return world.connect(dialect, arguments, options)
+
+    def _connect_to_own(
+        self,
+        wanted: _Origin,
+        dialect: Dialect,
+        entry: ConnectionPoolEntry | None,
+        arguments: Sequence[Any],
+        options: Mapping[str, Any],
+    ) -> DBAPIConnection:
+        self._is_guarded = True
+        if entry is not None:
+            self._own.note(entry, wanted.loop)
+        arguments, options = self._target.led(wanted.database, arguments, options)
+        return dialect.connect(*arguments, **options)
 
     def _note_real(self, entry: ConnectionPoolEntry | None) -> None:
         self.connects += 1
@@ -278,7 +235,7 @@ class Sandbox:
         )
         if made is None:
             raise UnsupportedDriverError(
-                f"a test connected to {self.url.database!r} through {dialect.driver}, which "
+                f"a test connected to {self._target.name!r} through {dialect.driver}, which "
                 "rollback isolation does not cover",
                 remedy="use asyncpg, psycopg or psycopg2, or give the test a database of its own: "
                 '@pytest.mark.database("clone")',
@@ -294,27 +251,18 @@ class Sandbox:
         elif self._engine_of_test != engine:
             raise SecondDriverError(
                 f"a test that works through {self._engine_of_test} connected to "
-                f"{self.url.database!r} through {engine} as well: the two would not see each "
+                f"{self._target.name!r} through {engine} as well: the two would not see each "
                 "other's rows",
                 remedy="use one of them in this test, or give it a database of its own: "
                 '@pytest.mark.database("clone")',
             )
 
-    def _is_ours(self, options: MutableMapping[str, Any]) -> bool:
-        database = options.get("database") or options.get("dbname")
-        port = options.get("port")
-        return database == self.url.database and (port is None or int(port) == self.url.port)
-
-    def _refuse_escape(self, dialect: Dialect, options: MutableMapping[str, Any]) -> None:
-        """A test that writes into another PostgreSQL would leave its rows there."""
-        if dialect.name == "postgresql" and (self._is_guarded or _bypassed.get() is self):
-            database = options.get("database") or options.get("dbname")
-            place = f"the database {database!r} on port {options.get('port', 5432)}"
-            if not database:
-                # In a `dsn` or a service, which only the driver reads.
-                place = "a database that the engine's URL does not name"
+    def _refuse_escape(self, dialect: Dialect, options: Mapping[str, Any]) -> None:
+        """A test that writes into another database would leave its rows there."""
+        place = self._target.elsewhere(dialect, options)
+        if place is not None and (self._is_guarded or _bypassed.get() is self):
             raise EscapedConnectionError(
-                f"a test connected to {place}, not to {self.url.database!r}, which is made for "
+                f"a test connected to {place}, not to {self._target.name!r}, which is made for "
                 "the tests",
                 remedy="set the variable that the application reads its URL from in "
                 "[tool.harness.env], and get the application from the fixture 'app': importing "
@@ -333,13 +281,8 @@ class Sandbox:
             raise DisconnectionError("the test that this connection belongs to is over")
         if origin.is_virtual:
             self._refuse_second_driver(origin.engine)
-        elif origin.database == self.url.database:
+        elif origin.database == self._target.name:
             self.real_uses += 1
-
-
-def _word(options: MutableMapping[str, Any]) -> str:
-    """How a driver calls the database: psycopg and psycopg2 as libpq does, asyncpg not."""
-    return "dbname" if "dbname" in options else "database"
 
 
 def _engine_name(dialect: Dialect) -> str:

@@ -1,0 +1,94 @@
+"""Which connections are to the database of the tests, and how to lead one elsewhere.
+
+A module of its own because only here do the words matter in which drivers are told where to
+connect: the rest of the sandbox is the same for every kind of database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import URL
+from sqlalchemy.engine.interfaces import Dialect
+
+__all__ = ["PostgresTarget", "Target"]
+
+
+class Target(Protocol):
+    """The database that tests work on."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    def is_meant(
+        self, dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]
+    ) -> bool:
+        """Whether a driver is about to connect to it."""
+        ...
+
+    def elsewhere(self, dialect: Dialect, options: Mapping[str, Any]) -> str | None:
+        """Where a driver is about to connect to, if rows that a test writes would stay there."""
+        ...
+
+    def led(
+        self, database: str, arguments: Sequence[Any], options: Mapping[str, Any]
+    ) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """A driver's arguments and options, changed to connect to another database there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresTarget:
+    """One database of a PostgreSQL server.
+
+    Args:
+        url: Where it is.
+    """
+
+    url: URL
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.url.database or ""
+
+    def is_meant(
+        self,
+        dialect: Dialect,  # noqa: ARG002 - the drivers' words tell them apart
+        arguments: Sequence[Any],  # noqa: ARG002 - a connection string names no host of ours
+        options: Mapping[str, Any],
+    ) -> bool:
+        """Whether a driver is about to connect to it."""
+        port = options.get("port")
+        return _database(options) == self.url.database and (
+            port is None or int(port) == self.url.port
+        )
+
+    def elsewhere(self, dialect: Dialect, options: Mapping[str, Any]) -> str | None:
+        """Where a driver is about to connect to, if that is another PostgreSQL or database."""
+        if dialect.name != "postgresql":
+            return None
+        database = _database(options)
+        if not database:
+            # In a `dsn` or a service, which only the driver reads.
+            return "a database that the engine's URL does not name"
+        return f"the database {database!r} on port {options.get('port', 5432)}"
+
+    def led(
+        self, database: str, arguments: Sequence[Any], options: Mapping[str, Any]
+    ) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """Over both of a driver's own ways to say it: the word wins over a connection string."""
+        return arguments, {**options, _word(options): database}
+
+
+def _database(options: Mapping[str, Any]) -> str | None:
+    return options.get("database") or options.get("dbname")
+
+
+def _word(options: Mapping[str, Any]) -> str:
+    """How a driver calls the database: psycopg and psycopg2 as libpq does, asyncpg not."""
+    return "dbname" if "dbname" in options else "database"
