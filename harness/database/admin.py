@@ -1,8 +1,7 @@
-"""Server-level statements from synchronous code: databases are made and dropped here.
+"""Server-level statements and questions from synchronous code.
 
-``CREATE DATABASE`` runs outside any transaction and often while the caller's own event loop is
-busy (inside a fixture, a Locust listener, a Jupyter cell), so every call gets a thread with a loop
-of its own.
+They are often asked while the caller's own event loop is busy (inside a fixture, a Locust listener,
+a Jupyter cell), so every call gets a thread with a loop of its own.
 """
 
 from __future__ import annotations
@@ -12,21 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import asyncpg
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from harness.errors import UnreachableTargetError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from sqlalchemy.sql.compiler import IdentifierPreparer
-
     from harness.database.server import ServerAddress
 
 __all__ = [
     "available_extensions",
-    "create_database",
-    "drop_database",
     "run_admin",
     "server_version",
 ]
@@ -64,29 +58,6 @@ def run_admin(
     _with_connection(address, database, run)
 
 
-def create_database(address: ServerAddress, name: str, *, template: str | None = None) -> None:
-    """Create a database, as a copy of `template` if one is given.
-
-    Raises:
-        UnreachableTargetError: No connection within five seconds.
-        asyncpg.PostgresError: The name is taken, or somebody is connected to the template.
-    """
-    statement = f"CREATE DATABASE {_quoted(name)}"
-    if template is not None:
-        statement += f" TEMPLATE {_quoted(template)}"
-    run_admin(address, [statement])
-
-
-def drop_database(address: ServerAddress, name: str) -> None:
-    """Drop a database if it exists, ending whatever is still connected to it.
-
-    Raises:
-        UnreachableTargetError: No connection within five seconds.
-        asyncpg.PostgresError: The database may not be dropped.
-    """
-    run_admin(address, [f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)"])
-
-
 def server_version(address: ServerAddress, *, database: str = MAINTENANCE_DATABASE) -> str:
     """The version as the server tells it: ``"18.4"``, without the packager's addition.
 
@@ -112,13 +83,6 @@ def available_extensions(address: ServerAddress) -> frozenset[str]:
         return frozenset(map(str, names)) if isinstance(names, list) else frozenset()
 
     return _with_connection(address, MAINTENANCE_DATABASE, ask)
-
-
-def _quoted(name: str) -> str:
-    # The driver's own dialect: the base one doubles percent signs for drivers that format.
-    dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it open
-    preparer: IdentifierPreparer = dialect.identifier_preparer
-    return preparer.quote_identifier(name)
 
 
 def _with_connection(

@@ -16,11 +16,12 @@ from sqlalchemy import URL
 from harness.asgi.app import environment_for, import_target, load_app, require_dependency
 from harness.asgi.running import RunningApp
 from harness.capture import RequestTracker
-from harness.database.admin import create_database, drop_database, run_admin
+from harness.database.admin import run_admin
 from harness.database.rollback import Sandbox
 from harness.database.server import PostgresServer
 from harness.errors import ConfigurationError, TargetImportError
 from harness.loops import Residents
+from tests.databases import create_database, drop_database
 
 DATABASE = "harness_application_shapes"
 ENVIRONMENT = {"APPLICATION_DATABASE_URL": "{async_url}"}

@@ -1,4 +1,4 @@
-"""Databases are made and dropped from synchronous code, whatever runs around it."""
+"""Servers are told and asked from synchronous code, whatever runs around it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from harness.database.admin import create_database, drop_database, run_admin, server_version
+from harness.database.admin import run_admin, server_version
 from harness.database.embedded import EmbeddedServer
 from harness.database.server import ServerAddress
 from harness.errors import UnreachableTargetError
@@ -19,68 +19,11 @@ from harness.errors import UnreachableTargetError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-AWKWARD_NAME = 'Käse "2"; DROP TABLE x --%s'
-
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[ServerAddress]:
     with closing(EmbeddedServer.start(max_connections=20)) as server:
         yield server.address
-
-
-async def connected(address: ServerAddress, database: str) -> asyncpg.Connection:
-    return await asyncpg.connect(
-        host=address.host,
-        port=address.port,
-        user=address.user,
-        password=address.password,
-        database=database,
-    )
-
-
-async def databases(address: ServerAddress) -> set[str]:
-    connection = await connected(address, "postgres")
-    try:
-        return {row["datname"] for row in await connection.fetch("SELECT datname FROM pg_database")}
-    finally:
-        await connection.close()
-
-
-async def test_a_name_is_taken_literally_whatever_it_contains(address: ServerAddress) -> None:
-    create_database(address, AWKWARD_NAME)
-    made = await databases(address)
-    drop_database(address, AWKWARD_NAME)
-
-    assert AWKWARD_NAME in made
-    assert AWKWARD_NAME not in await databases(address)
-
-
-async def test_a_template_brings_its_rows(address: ServerAddress) -> None:
-    create_database(address, "The Original")
-    rows = ["CREATE TABLE item (id int)", "INSERT INTO item VALUES (7)"]
-    run_admin(address, rows, database="The Original")
-
-    create_database(address, "copy", template="The Original")
-
-    connection = await connected(address, "copy")
-    assert await connection.fetchval("SELECT id FROM item") == 7
-    await connection.close()
-
-
-async def test_dropping_ends_the_connections_that_are_left(address: ServerAddress) -> None:
-    create_database(address, "busy")
-    connection = await connected(address, "busy")
-
-    drop_database(address, "busy")
-
-    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
-        await connection.execute("SELECT 1")
-    connection.terminate()
-    assert "busy" not in await databases(address)
-
-
-def test_dropping_what_is_not_there_is_fine(address: ServerAddress) -> None:
-    drop_database(address, "never made")
 
 
 def test_it_works_where_no_loop_runs(address: ServerAddress) -> None:
@@ -101,13 +44,6 @@ def test_a_refused_statement_keeps_the_ones_before_it(address: ServerAddress) ->
         run_admin(address, ["CREATE TABLE kept (id int)", "NONSENSE"])
 
     run_admin(address, ["DROP TABLE kept"])
-
-
-def test_a_taken_name_is_the_drivers_own_error(address: ServerAddress) -> None:
-    create_database(address, "taken")
-
-    with pytest.raises(asyncpg.DuplicateDatabaseError):
-        create_database(address, "taken")
 
 
 def test_a_server_that_is_not_there_is_named() -> None:

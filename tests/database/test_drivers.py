@@ -24,11 +24,12 @@ from sqlalchemy.pool import NullPool
 
 from harness.capture import RequestTracker
 from harness.capture.requests import current_request
-from harness.database.admin import create_database, drop_database, run_admin
+from harness.database.admin import run_admin
 from harness.database.rollback import Sandbox
 from harness.database.server import PostgresServer
 from harness.errors import SandboxConflictError, SecondDriverError, UnsupportedDriverError
 from harness.loops import Residents
+from tests.databases import create_database, drop_database
 
 DATABASE = "harness_drivers"
 COUNT = text("SELECT count(*) FROM notes")

@@ -23,11 +23,12 @@ from sqlalchemy.pool import NullPool
 
 from harness.asgi.running import RunningApp
 from harness.capture import RequestTracker
-from harness.database.admin import create_database, drop_database, run_admin
+from harness.database.admin import run_admin
 from harness.database.rollback import Sandbox
 from harness.database.server import PostgresServer
 from harness.errors import SandboxConflictError
 from harness.loops import Residents
+from tests.databases import create_database, drop_database
 
 DATABASE = "harness_between_tests"
 T = TypeVar("T")

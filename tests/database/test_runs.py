@@ -19,7 +19,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from harness.database.admin import create_database, drop_database, run_admin
+from harness.database.admin import run_admin
 from harness.database.clones import Run, begun_run
 from harness.database.clones.backstage import backstage
 from harness.database.clones.baseline import Baseline
@@ -31,6 +31,7 @@ from harness.database.clones.templates import MOST_TEMPLATES
 from harness.database.embedded import EmbeddedServer
 from harness.database.server import ServerAddress
 from harness.errors import NoDatabaseError, UnreachableTargetError
+from tests.databases import create_database, drop_database
 
 UNDONE = """
 DO $$BEGIN INSERT INTO item (body) VALUES ('undone'); RAISE 'no'; EXCEPTION WHEN OTHERS THEN END$$

@@ -10,9 +10,9 @@ from contextlib import closing
 import asyncpg
 import pytest
 
-from harness.database.admin import drop_database
 from harness.database.embedded import EmbeddedServer
 from harness.database.server import PostgresServer
+from tests.databases import drop_database
 from tests.plugin.conftest import MAIN, SESSION_LOOPS, TABLE, Project
 
 COUNTED = """

@@ -22,12 +22,13 @@ from alembic.config import Config
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from harness.database.admin import create_database, drop_database, run_admin
+from harness.database.admin import run_admin
 from harness.database.server import PostgresServer
 from harness.served import serving
 from target_app.db.startup import ALEMBIC_INI
 from target_app.main import create_app
 from target_app.settings import Settings
+from tests.databases import create_database, drop_database
 
 Serve = Callable[..., AbstractContextManager[str]]
 """Takes settings by field name, e.g. `pool_size="2"`; yields the address of the application."""

@@ -12,9 +12,10 @@ from fastapi import APIRouter
 from sqlalchemy import URL, create_engine, func, select, text
 from sqlalchemy.sql import TextClause
 
-from harness.database.admin import create_database, drop_database, run_admin
+from harness.database.admin import run_admin
 from harness.database.server import PostgresServer
 from target_app.db import BlockingSession, DatabaseOfApp, Session
+from tests.databases import create_database, drop_database
 from tests.target_app.in_process import Running, running
 from tests.target_app.proxy import Proxy
 
