@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 PIP := $(PY) -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-containers check lint types lock clean
+.PHONY: help demo test test-containers test-matrix check lint types lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -32,7 +32,11 @@ test: $(STAMP) ## Run the test suite on an embedded PostgreSQL
 # A machine without an engine skips these tests; here they must run. The first run as root on Debian
 # unpacks an engine and makes an image, both from Debian's packages, and keeps them in the cache folder.
 test-containers: $(STAMP) ## Run the tests on containers; root on Debian needs no engine
-	@REQUIRED_TESTS=containers $(PY) scripts/container_engine.py $(PY) -m pytest -q -k container tests/database/test_container.py tests/plugin/test_places.py
+	@REQUIRED_TESTS=containers $(PY) scripts/container_engine.py $(PY) -m pytest -q -k container tests/database/test_container.py tests/plugin/test_places.py tests/database/test_server_counts.py tests/database/test_server_differences.py tests/target_app/test_server_counts.py
+
+# Each version takes one or two minutes; `make test` runs on the newest 2.1 anyway.
+test-matrix: $(STAMP) ## Run what touches SQLAlchemy's inside on 2.0.36, 2.0.49, newest 2.0 and 2.1
+	@$(PY) scripts/test_matrix.py
 
 lint: $(STAMP) ## ruff: rules and format
 	@$(VENV)/bin/ruff check .
@@ -42,12 +46,12 @@ types: $(STAMP) ## mypy --strict and pyright
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/pyright
 
-# On a developer's machine the tests on containers are a target of their own.
-check: lint types $(if $(CI),test-containers) test ## Everything CI runs: lint, types, tests
+# On a developer's machine containers and the matrix of versions are targets of their own.
+check: lint types $(if $(CI),test-containers test-matrix) test ## Everything CI runs: lint, types, tests
 
 lock: $(STAMP) ## Write constraints.txt anew from pyproject.toml
 	@$(PIP) install -q uv
 	@$(VENV)/bin/uv pip compile -q pyproject.toml --all-extras --group dev --universal --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o constraints.txt --upgrade
 
 clean: ## Remove the environment, caches and reports
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* harness-report dist build
+	rm -rf $(VENV) .matrix .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* harness-report dist build

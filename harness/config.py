@@ -46,13 +46,22 @@ class Configuration(BaseSettings):
     alembic: str | None = None
     """Path of an ``alembic.ini``: the schema, made by ``upgrade head``. Wins over metadata."""
     postgres: str = "auto"
-    """``auto``, ``embedded``, ``container``, ``system`` or a ``postgresql://`` URL."""
+    """``auto``, ``embedded``, ``container``, ``system`` or a ``postgresql://`` URL; ``sqlite`` for
+    a file in place of a server."""
     image: str | None = None
     """Of the container; by default the official image of the embedded server's major version."""
     populate: str | None = None
     """``"pkg.rows:populate"``: called with a session; the rows are the base line of every test."""
     isolation: Literal["rollback", "clone"] = "rollback"
     """How tests are kept apart that have no marker ``database``."""
+    lifespan: Literal["session", "test"] = "session"
+    """How long the application runs: once for all tests on an event loop, or anew for each."""
+    wait_seconds: float = Field(default=5.0, gt=0, allow_inf_nan=False)
+    """How long a transaction waits for others of its test to end, where they take turns."""
+    escape: Literal["error", "warn"] = "error"
+    """What becomes of a connection that leads out of a test, and of a task that outlives it."""
+    overrides: dict[str, str] = Field(default_factory=dict)
+    """``{"pkg.auth:current_user" = "pkg.scans:any_user"}``: dependencies that a scan replaces."""
     fail_on: tuple[str, ...] = ()
     """Kinds of findings that fail a test; a checkup fails on every open warning and error."""
     allow: tuple[Allowance, ...] = ()

@@ -14,14 +14,19 @@ lines. The tree:
     │   ├── MissingExtraError          an optional dependency is not installed
     │   ├── PortTakenError             somebody else listens where we should
     │   ├── ServerStartError           a process was started and did not become ready
-    │   └── UnreachableTargetError     nothing answers at the given address
+    │   ├── UnreachableTargetError     nothing answers at the given address
+    │   └── NoEchoError                a log without a line of SQLAlchemy's echo
+    ├── BlindRecorderError           the recorder failed: what it saw cannot be judged
     └── IsolationError               a test cannot be isolated as asked
         ├── SandboxConflictError       transactions that one connection cannot represent
         ├── EscapedConnectionError     a test connected to a database that is not its own
+        ├── SealedDatabaseError        the server refused a connection past rollback isolation
+        ├── UnfinishedTaskError        a task still ran when its test ended
         ├── SecondDriverError          a test works through two drivers, which are two connections
         ├── SyncInAsyncError           a coroutine uses what is made for `def` tests, or the reverse
         ├── UnfinishedRequestError     a request still ran when its test ended
         ├── RefusedStatementError      a statement that cannot run inside a test's transaction
+        ├── TooEarlyError              a connection was asked for while no test was running
         └── UnsupportedDriverError     a driver that the sandbox has no virtual connection for
 """
 
@@ -32,8 +37,10 @@ from typing import ClassVar
 
 __all__ = [
     "ApplicationStartError",
+    "BlindRecorderError",
     "ConfigurationError",
     "EndedConnectionWarning",
+    "EscapeWarning",
     "EscapedConnectionError",
     "ExitCode",
     "HarnessError",
@@ -41,16 +48,20 @@ __all__ = [
     "MissingExtraError",
     "MisuseError",
     "NoDatabaseError",
+    "NoEchoError",
     "NoPostgresError",
     "PortTakenError",
     "RefusedStatementError",
     "SandboxConflictError",
+    "SealedDatabaseError",
     "SecondDriverError",
     "ServerStartError",
     "SyncInAsyncError",
     "TargetImportError",
+    "TooEarlyError",
     "UnavailableError",
     "UnfinishedRequestError",
+    "UnfinishedTaskError",
     "UnreachableTargetError",
     "UnsupportedDriverError",
 ]
@@ -163,6 +174,18 @@ class UnreachableTargetError(UnavailableError):
     slug = "unreachable-target"
 
 
+class NoEchoError(UnavailableError):
+    """A log, or a process, without a line of SQLAlchemy's echo: nothing could be counted."""
+
+    slug = "no-echo"
+
+
+class BlindRecorderError(HarnessError):
+    """The recorder of statements failed: it counted, but can no longer say what ran."""
+
+    slug = "blind-recorder"
+
+
 class IsolationError(HarnessError):
     """A test cannot be isolated as asked."""
 
@@ -179,6 +202,18 @@ class EscapedConnectionError(IsolationError):
     """A test connected to a database that was not made for it."""
 
     slug = "escaped-connection"
+
+
+class SealedDatabaseError(IsolationError):
+    """The server refused a connection that rollback isolation would not have covered."""
+
+    slug = "sealed-database"
+
+
+class UnfinishedTaskError(IsolationError):
+    """A task that a test has started still ran when it ended."""
+
+    slug = "unfinished-task"
 
 
 class SecondDriverError(IsolationError):
@@ -205,10 +240,24 @@ class RefusedStatementError(IsolationError):
     slug = "refused-statement"
 
 
+class TooEarlyError(IsolationError):
+    """A connection to a database that nobody can start for lack of a test that runs."""
+
+    slug = "too-early"
+
+
 class UnsupportedDriverError(IsolationError):
     """A driver that the sandbox has no virtual connection for."""
 
     slug = "unsupported-driver"
+
+
+class EscapeWarning(UserWarning):
+    """What would be an error with ``escape = "error"``: something leads out of a test."""
+
+
+class UnusedAllowanceWarning(UserWarning):
+    """A test accepts a finding that it does not have."""
 
 
 class EndedConnectionWarning(UserWarning):

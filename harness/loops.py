@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
@@ -20,17 +20,22 @@ from weakref import WeakKeyDictionary
 
 from harness.errors import SyncInAsyncError
 
-__all__ = ["LoopThread", "Residents"]
+__all__ = ["LoopThread", "Residents", "calling_thread"]
 
 T = TypeVar("T")
+
+calling_thread: contextvars.ContextVar[threading.Thread | None] = contextvars.ContextVar(
+    "calling_thread", default=None
+)
+"""The thread that waits for what runs on a `LoopThread`."""
 
 
 @dataclass(slots=True, eq=False)
 class _Resident:
     """The task of one loop that holds contexts open."""
 
-    _requests: asyncio.Queue[tuple[AbstractAsyncContextManager[Any], asyncio.Future[Any]]] = field(
-        default_factory=asyncio.Queue
+    _requests: asyncio.Queue[tuple[AbstractAsyncContextManager[Any], asyncio.Future[Any], bool]] = (
+        field(default_factory=asyncio.Queue)
     )
     task: asyncio.Task[None] = field(init=False)
 
@@ -40,22 +45,29 @@ class _Resident:
             self._live(), name="harness resident", context=contextvars.Context()
         )
 
-    async def enter(self, context: AbstractAsyncContextManager[T]) -> T:
+    async def enter(
+        self, context: AbstractAsyncContextManager[T], *, is_left_first: bool = False
+    ) -> T:
         entered: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._requests.put_nowait((context, entered))
+        self._requests.put_nowait((context, entered, is_left_first))
         return await entered
 
+    async def leave(self) -> None:
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
     async def _live(self) -> None:
-        async with AsyncExitStack() as stack:
+        async with AsyncExitStack() as others, AsyncExitStack() as first:
             while True:
                 try:
-                    context, entered = await self._requests.get()
+                    context, entered, is_left_first = await self._requests.get()
                 except asyncio.CancelledError:
                     return  # the loop is about to close: leave all contexts
                 try:
                     async with AsyncExitStack() as inner:
                         value = await inner.enter_async_context(context)
                         if not entered.cancelled():  # else whoever asked is gone: left at once
+                            stack = first if is_left_first else others
                             stack.push_async_exit(inner.pop_all())
                             entered.set_result(value)
                 except Exception as error:  # noqa: BLE001 - handed to whoever asked
@@ -67,17 +79,45 @@ class _Resident:
 class Residents:
     """One resident for each event loop that asked for one."""
 
+    arriving: Callable[[asyncio.AbstractEventLoop], None] = lambda _: None
+    """Told of an event loop before anything lives there."""
     _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Resident] = field(
         default_factory=WeakKeyDictionary
     )
 
-    async def enter(self, context: AbstractAsyncContextManager[T]) -> T:
-        """Enter a context that stays open until the running loop ends or `close` is called."""
+    async def enter(
+        self, context: AbstractAsyncContextManager[T], *, is_left_first: bool = False
+    ) -> T:
+        """Enter a context that stays open until the running loop ends or `close` is called.
+
+        Args:
+            context: Entered and left in the resident's task.
+            is_left_first: Whether it is left before all others, also those entered later.
+        """
         loop = asyncio.get_running_loop()
         resident = self._by_loop.get(loop)
         if resident is None or resident.task.done():
+            self.arriving(loop)
             resident = self._by_loop[loop] = _Resident()
-        return await resident.enter(context)
+        return await resident.enter(context, is_left_first=is_left_first)
+
+    async def left(self) -> None:
+        """Wait until the contexts of the running loop, which is about to end, have been left."""
+        resident = self._by_loop.get(asyncio.get_running_loop())
+        if resident is not None:
+            await asyncio.wait([resident.task])
+
+    def leave(self) -> None:
+        """Leave the contexts of all loops now, wherever they run, and raise what that raised."""
+        for loop, resident in list(self._by_loop.items()):
+            if loop.is_running():
+                asyncio.run_coroutine_threadsafe(resident.leave(), loop).result()
+            elif not loop.is_closed():
+                loop.run_until_complete(resident.leave())
+        for resident in self._by_loop.values():
+            # Otherwise its loop ended without it.
+            if resident.task.done() and not resident.task.cancelled():
+                resident.task.result()
 
     def close(self) -> None:
         """Leave the contexts of all loops that are idle; the others leave theirs as they end."""
@@ -120,7 +160,9 @@ class LoopThread:
                 "would stand still, and the two have different connections",
                 remedy=self.instead,
             )
-        running = asyncio.run_coroutine_threadsafe(work, self._started())
+        context, loop = contextvars.copy_context(), self._started()
+        context.run(calling_thread.set, threading.current_thread())
+        running = context.run(asyncio.run_coroutine_threadsafe, work, loop)
         try:
             return running.result()
         except BaseException:  # the work's own, or Ctrl-C while it goes on

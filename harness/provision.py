@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.database.search import Foresight, find_server, foresee
+from harness.database.search import SQLITE, Foresight, find_server, foresee
 from harness.database.sources import Wish
+from harness.database.sqlite import SqlitePlace
 
 if TYPE_CHECKING:
     from harness.config import Project
     from harness.database.server import PostgresServer
 
-__all__ = ["created_extensions", "foreseen_for", "server_for"]
+__all__ = ["created_extensions", "foreseen_for", "place_for", "server_for"]
 
 _CREATION = re.compile(
     r"^[^#\n]*?\bCREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:\\?[\"'])?([a-z_][\w-]*)",
@@ -28,12 +29,28 @@ _CREATION = re.compile(
 _SUFFIXES = {".py", ".sql"}
 
 
+def place_for(project: Project) -> PostgresServer | SqlitePlace:
+    """Where the databases of a project are made. Whoever calls this closes it.
+
+    Returns:
+        A PostgreSQL, started if need be; a folder, if the project works on SQLite.
+
+    Raises:
+        ConfigurationError: The choice is unknown, or its URL cannot be used.
+        NoPostgresError: Nothing that was probed serves.
+        ServerStartError: A server could be had and does not start.
+    """
+    if project.configuration.postgres == SQLITE:
+        return SqlitePlace.begin()
+    return server_for(project)
+
+
 def server_for(project: Project) -> PostgresServer:
     """The PostgreSQL of a project, started if need be. Whoever calls this closes it.
 
     Raises:
         ConfigurationError: The choice is unknown, or its URL cannot be used.
-        NoPostgresError: Nothing that was probed serves.
+        NoPostgresError: Nothing that was probed serves, or the project works on SQLite.
         ServerStartError: A server could be had and does not start.
     """
     return find_server(project.configuration.postgres, wish=_wish(project))

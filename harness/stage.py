@@ -10,11 +10,11 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, MetaData
 
@@ -25,17 +25,18 @@ from harness.asgi.app import (
     require_dependency,
 )
 from harness.config import Project
-from harness.database.clones import Run, begun_run
-from harness.database.clones.keys import (
-    content_of,
-    ddl_of,
-    imported_files,
-    key_of,
-    migration_files,
-)
+from harness.database.rollback.escapes import Unwatched, Watch
 from harness.database.schema import create_tables, metadata_of, run_migrations, write_rows
+from harness.database.search import no_server_wanted
 from harness.database.server import PostgresServer
+from harness.database.sqlite import SqliteCopies, SqlitePlace
+from harness.database.sqlite.locks import explained_locks
 from harness.errors import IsolationError
+
+if TYPE_CHECKING:
+    from harness.database.clones import Clones, Run
+    from harness.database.clones.baseline import Uses
+    from harness.database.rollback import Sandbox
 
 __all__ = ["Stage", "staged"]
 
@@ -45,11 +46,13 @@ class Stage:
     """A project's database, made for us, with its tables and rows."""
 
     project: Project
-    server: PostgresServer
+    server: PostgresServer | SqlitePlace
     url: URL
-    """Of the database, with the asyncpg driver."""
+    """Of the database, with the asyncpg driver; on SQLite with aiosqlite."""
     run: Run | None = None
     """The databases that were made for it; None on one that is used as it is."""
+    files: SqliteCopies | None = None
+    """On SQLite, what was made for it."""
 
     def load_app(self) -> Any:  # noqa: ANN401 - any ASGI application
         """Import the configured application against the database.
@@ -78,6 +81,48 @@ class Stage:
             raise IsolationError(f"{self.url.database!r} was not made for tests")
         return self.run
 
+    @property
+    def postgres(self) -> PostgresServer:
+        """The server.
+
+        Raises:
+            NoPostgresError: If the project works on SQLite.
+        """
+        if isinstance(self.server, SqlitePlace):
+            raise no_server_wanted()
+        return self.server
+
+    def own_databases(self, uses: Uses) -> Clones | SqliteCopies:
+        """Where tests get databases of their own.
+
+        Args:
+            uses: What this process does with the database of all.
+
+        Raises:
+            IsolationError: If it is somebody's database, used as it is.
+        """
+        if self.files is not None:
+            return self.files
+        from harness.database.clones import Clones  # noqa: PLC0415 - needs the extra
+
+        return Clones(self.required_run(), uses)
+
+    def watch(self) -> Watch:
+        """What keeps strangers out of the database while tests are rolled back."""
+        if self.run is None:
+            return Unwatched()
+        from harness.database.clones.seal import watch_over  # noqa: PLC0415 - needs the extra
+
+        return watch_over(self.run, self.project.configuration.escape)
+
+    @contextmanager
+    def undone(self, sandbox: Sandbox) -> Iterator[None]:
+        """Nothing that happens to the database inside the block is there afterwards."""
+        with ExitStack() as stack:
+            own = stack.enter_context(self.files.one_test("clone")) if self.files else None
+            stack.enter_context(sandbox.one_test(own=own))
+            yield
+
     def environment(self) -> dict[str, str]:
         """What the application reads its database from."""
         return environment_for(self.project.configuration.env, self.url)
@@ -105,15 +150,17 @@ class Stage:
 
     def _key(self) -> str | None:
         """What tables and rows depend on; None where nobody can tell, or nothing makes any."""
+        from harness.database.clones import keys  # noqa: PLC0415 - needs the extra
+
         settings, root = self.project.configuration, self.project.root
         parts: list[str | bytes] = [self.server.origin, json.dumps(dict(settings.env))]
         if settings.alembic is not None:
-            files = migration_files(root / settings.alembic, root)
+            files = keys.migration_files(root / settings.alembic, root)
             if files is None:
                 return None
-            parts += content_of(files)
+            parts += keys.content_of(files)
         elif settings.metadata is not None:
-            ddl = ddl_of(self._metadata(settings.metadata))
+            ddl = keys.ddl_of(self._metadata(settings.metadata))
             if ddl is None:
                 return None
             parts.append(ddl)
@@ -124,8 +171,8 @@ class Stage:
             source = sys.modules[settings.populate.partition(":")[0]].__file__
             # Rows often hold times: those of yesterday would be another base line.
             parts += [settings.populate, datetime.now(UTC).date().isoformat()]
-            parts += content_of(imported_files([Path(source)] if source else [], root))
-        return key_of(parts)
+            parts += keys.content_of(keys.imported_files([Path(source)] if source else [], root))
+        return keys.key_of(parts)
 
     def _metadata(self, target: str) -> MetaData:
         return metadata_of(self._imported(target), target=target)
@@ -136,12 +183,14 @@ class Stage:
 
 
 @contextmanager
-def staged(project: Project, server: PostgresServer, *, worker: str = "") -> Iterator[Stage]:
+def staged(
+    project: Project, server: PostgresServer | SqlitePlace, *, worker: str = ""
+) -> Iterator[Stage]:
     """Make a database of our own for the block, and drop it afterwards.
 
     Args:
         project: Whose application will work on it.
-        server: Where to make it.
+        server: Where to make it; on SQLite, a folder.
         worker: Which of several parallel runs this is, for the names of its databases.
 
     Yields:
@@ -151,5 +200,12 @@ def staged(project: Project, server: PostgresServer, *, worker: str = "") -> Ite
     Raises:
         NoDatabaseError: If the server refuses a database.
     """
+    if isinstance(server, SqlitePlace):
+        url = server.url(worker)
+        with closing(SqliteCopies(Path(url.database or ""))) as files, explained_locks():
+            yield Stage(project, server, url, files=files)
+        return
+    from harness.database.clones import begun_run  # noqa: PLC0415 - needs the extra
+
     with begun_run(server.address, worker=worker) as run:
         yield Stage(project, server, server.address.url(run.database), run)

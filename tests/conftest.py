@@ -43,6 +43,6 @@ def pytest_runtest_makereport(
 
 def _groups(item: pytest.Item) -> set[str]:
     named = {str(marker.args[0]) for marker in item.iter_markers("group")}
-    if not named and "harness_postgres" in getattr(item, "fixturenames", ()):
+    if not named and "harness_place" in getattr(item, "fixturenames", ()):
         return {"postgres"}
     return named

@@ -36,8 +36,13 @@ LAYERS = {
     "harness.config": FOUNDATION,
     "harness.capture": FOUNDATION,
     "harness.checks": (*FOUNDATION, "harness.capture"),
-    # It renders what others measured: the data of a load run, never what records.
-    "harness.report": (*FOUNDATION, "harness.capture.traffic", "harness.checks"),
+    # It renders what others measured: the data of a load run or of a log, never what records.
+    "harness.report": (
+        *FOUNDATION,
+        "harness.capture.traffic",
+        "harness.capture.echo.tally",
+        "harness.checks",
+    ),
     "harness.asgi": (*FOUNDATION, "harness.capture"),
     "harness.database": (*FOUNDATION, "harness.capture"),
 }
@@ -45,7 +50,7 @@ LAYERS = {
 CONFINED = {
     "locust": ("harness.load", "loadtests"),
     "gevent": ("harness.load", "loadtests"),
-    "pytest": ("harness.pytest_plugin", "fixtures", "tests"),
+    "pytest": ("harness.pytest_plugin", "fixtures", "tests", "benchmarks.approaches"),
     "rich": ("harness.report", "harness.cli", "tests"),
     "click": ("harness.report", "harness.cli", "harness.__main__", "tests"),
     "typer": ("harness.report", "harness.cli", "tests"),

@@ -239,3 +239,11 @@ def test_a_missing_application_is_answered_with_what_to_write(tmp_path: Path) ->
         project.required_app()
     assert str(tmp_path / "pyproject.toml") in caught.value.where
     assert 'app = "your_package.main:app"' in caught.value.remedy
+
+
+def test_overrides_are_a_table_of_dependencies(tmp_path: Path) -> None:
+    write(tmp_path, "[tool.harness.overrides]", '"shop.auth:current_user" = "shop.scans:anybody"')
+
+    project = load_project(tmp_path)
+
+    assert project.configuration.overrides == {"shop.auth:current_user": "shop.scans:anybody"}

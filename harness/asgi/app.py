@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import URL
 
+from harness.asgi.environment import filled
 from harness.errors import ConfigurationError, TargetImportError
 
 __all__ = [
@@ -28,6 +29,10 @@ __all__ = [
 ]
 
 
+_DRIVERS = {
+    "postgresql": ("postgresql+asyncpg", "postgresql+psycopg"),
+    "sqlite": ("sqlite+aiosqlite", "sqlite"),
+}
 _HARNESS = Path(__file__).resolve().parents[1]
 
 
@@ -36,32 +41,24 @@ def environment_for(template: Mapping[str, str], url: URL) -> dict[str, str]:
 
     Args:
         template: Variables as configured, e.g. ``{"DATABASE_URL": "{async_url}"}``.
-        url: The database; its driver is replaced per placeholder.
+        url: The database; its driver is replaced per placeholder. One of SQLite has no host, port
+            or user, and its ``database`` is a path.
 
     Raises:
         ConfigurationError: If a placeholder is unknown.
     """
+    awaited, blocking = _DRIVERS[url.get_backend_name()]
     values = {
-        "url": _shown(url.set(drivername="postgresql")),
-        "async_url": _shown(url.set(drivername="postgresql+asyncpg")),
-        "sync_url": _shown(url.set(drivername="postgresql+psycopg")),
+        "url": _shown(url.set(drivername=url.get_backend_name())),
+        "async_url": _shown(url.set(drivername=awaited)),
+        "sync_url": _shown(url.set(drivername=blocking)),
         "host": url.host or "",
         "port": str(url.port or ""),
         "user": url.username or "",
         "password": url.password or "",
         "database": url.database or "",
     }
-    filled = {}
-    for name, text in template.items():
-        try:
-            filled[name] = text.format_map(values)
-        except (KeyError, ValueError, IndexError, AttributeError) as error:
-            raise ConfigurationError(
-                f"the value of {name} has an unknown placeholder: {text!r}",
-                where="[tool.harness.env]",
-                remedy=f"placeholders: {', '.join('{' + key + '}' for key in values)}",
-            ) from error
-    return filled
+    return filled(template, values)
 
 
 def load_app(target: str, *, root: Path, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 - any ASGI application
@@ -222,6 +219,8 @@ def _import_remedy(error: BaseException, root: Path) -> str:
             "(SQLAlchemy 2.1 takes postgresql:// for psycopg 3), or use {async_url} in "
             "[tool.harness.env]"
         )
+    if isinstance(error, ModuleNotFoundError) and error.name == "aiosqlite":
+        return "pip install 'fastapi-sqlalchemy-harness[sqlite]'"
     if isinstance(error, ModuleNotFoundError):
         return f"searched {root} and the environment; is the configured name right?"
     return "environment variables that it needs belong into [tool.harness.env]"

@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 
 from sqlalchemy import URL, make_url
 
-__all__ = ["application_url", "is_awaited_driver"]
+__all__ = ["application_url", "awaited_url", "is_awaited_driver"]
 
 _PLACEHOLDERS = {"{async_url}": "postgresql+asyncpg", "{sync_url}": "postgresql+psycopg"}
 _NAMED = re.compile(r"\{async_url\}|\{sync_url\}|\{url\}|postgres(?:ql)?(?:\+\w+)?(?=://)")
-_AWAITED = frozenset({"asyncpg", "psycopg_async"})
+_AWAITED = frozenset({"asyncpg", "psycopg_async", "aiosqlite"})
+_ON_A_LOOP = re.compile(r"\{async_url\}|\+aiosqlite")
 
 
 def application_url(url: URL, env: Mapping[str, str], *, session_dependency: object = None) -> URL:
@@ -33,10 +34,33 @@ def application_url(url: URL, env: Mapping[str, str], *, session_dependency: obj
     Returns:
         With ``psycopg_async`` for psycopg where it is awaited.
     """
+    if url.get_backend_name() == "sqlite":
+        is_on_a_loop = any(_ON_A_LOOP.search(text) for text in env.values())
+        return url.set(drivername="sqlite+aiosqlite" if is_on_a_loop else "sqlite")
     is_awaited = _is_awaited(session_dependency)
     names = {_resolved(name, is_awaited=is_awaited) for name in _named(env)}
     preferred = (name for name in ("postgresql+asyncpg", *sorted(names)) if name in names)
     return url.set(drivername=next(preferred, "postgresql+asyncpg"))
+
+
+def awaited_url(
+    url: URL, env: Mapping[str, str], *, session_dependency: object = None
+) -> URL | None:
+    """A database's URL with the application's driver, for a session that is awaited.
+
+    Args:
+        url: The database.
+        env: Environment variables as configured, with their placeholders.
+        session_dependency: What hands sessions to routes. Without it psycopg is taken to be
+            awaited: whoever asks for such a session has an application that awaits.
+
+    Returns:
+        None where the application's driver blocks.
+    """
+    chosen = application_url(url, env, session_dependency=session_dependency)
+    if chosen.drivername == "postgresql+psycopg" and session_dependency is None:
+        return chosen.set(drivername="postgresql+psycopg_async")
+    return chosen if is_awaited_driver(chosen) else None
 
 
 def is_awaited_driver(url: URL) -> bool:

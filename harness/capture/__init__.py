@@ -6,8 +6,11 @@ from harness.capture.recording import (
     Checkout,
     Phase,
     Recording,
+    Refusal,
+    RefusalReason,
     RequestRecord,
     RoundTrip,
+    Tally,
     Transaction,
 )
 from harness.capture.requests import RequestTracker
@@ -19,10 +22,13 @@ __all__ = [
     "Phase",
     "Recorder",
     "Recording",
+    "Refusal",
+    "RefusalReason",
     "RequestRecord",
     "RequestTracker",
     "RoundTrip",
     "SourceMap",
+    "Tally",
     "Transaction",
     "recording",
 ]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
-__all__ = ["Fingerprint", "fingerprint"]
+__all__ = ["Fingerprint", "fingerprint", "is_write", "value_rows"]
 
 # One pass: a comment may hold a quote, and a string or a quoted name what looks like a comment.
 _LEXEME = re.compile(
@@ -50,7 +50,19 @@ _ALIAS = re.compile(
     """,
     re.VERBOSE,
 )
+_WRITE = re.compile(
+    r"""
+    \s*(?:INSERT|UPDATE|DELETE|MERGE|REPLACE)\b
+    | \s*WITH\b.*\b(?:INSERT\s+INTO|DELETE\s+FROM|MERGE\s+INTO|(?<!FOR\ )(?<!KEY\ )UPDATE)\b
+    """,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
 _SPACE = re.compile(r"\s+")
+_LONGEST_REMEMBERED = 4096
+_INNERMOST = re.compile(r"\([^()]*\)")
+_BOUND = re.compile(r"(?<![\"\w.])(?:LIMIT|FETCH (?:FIRST|NEXT)|SELECT TOP)\b(?!\")", re.IGNORECASE)
+_VALUES = re.compile(r"\bVALUES\s*\(", re.IGNORECASE)
+_NEXT_ROW = re.compile(r"\)\s*,\s*\(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +74,20 @@ class Fingerprint:
     text: str
     """The shape as SQL, every value a ``?``."""
 
+    @property
+    def is_write(self) -> bool:
+        """Whether it changes rows; a row lock does not."""
+        return is_write(self.text)
 
-@lru_cache(maxsize=4096)
+    @property
+    def is_limited(self) -> bool:
+        """Whether the statement itself, not a query inside it, bounds its rows."""
+        text, shorter = self.text, _INNERMOST.sub(" ", self.text)
+        while text != shorter:
+            text, shorter = shorter, _INNERMOST.sub(" ", shorter)
+        return _BOUND.search(text) is not None
+
+
 def fingerprint(sql: str, *, is_compiled: bool) -> Fingerprint:
     """Derive the shape of a statement.
 
@@ -71,6 +95,17 @@ def fingerprint(sql: str, *, is_compiled: bool) -> Fingerprint:
         sql: The compiled string, or the text that went to the driver.
         is_compiled: Whether SQLAlchemy rendered it; its literals are then part of the shape.
     """
+    # Raw SQL may hold values, and a long INSERT is rarely seen twice: neither is remembered.
+    is_worth_it = is_compiled and len(sql) <= _LONGEST_REMEMBERED
+    return _remembered(sql) if is_worth_it else _derived(sql, is_compiled=is_compiled)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(sql: str) -> Fingerprint:
+    return _derived(sql, is_compiled=True)
+
+
+def _derived(sql: str, *, is_compiled: bool) -> Fingerprint:
     text = _LEXEME.sub(_compiled_lexeme if is_compiled else _raw_lexeme, sql)
     text = _PLACEHOLDER.sub("?", text).replace("%%", "%")  # doubled in the format style
     text = _PLACEHOLDER_CAST.sub("?", text)
@@ -80,6 +115,17 @@ def fingerprint(sql: str, *, is_compiled: bool) -> Fingerprint:
     text = _LISTS.sub("(?)", _LIST.sub("(?)", text))
     text = _SPACE.sub(" ", text).strip()
     return Fingerprint(id=blake2b(text.encode(), digest_size=6).hexdigest(), text=text)
+
+
+def is_write(sql: str) -> bool:
+    """Whether SQL changes rows, also from within a WITH."""
+    return _WRITE.match(sql) is not None
+
+
+def value_rows(sql: str) -> int:
+    """How many groups of values an INSERT has; 1 for any other statement."""
+    found = _VALUES.search(sql)
+    return 1 if found is None else 1 + len(_NEXT_ROW.findall(sql, found.end()))
 
 
 def _compiled_lexeme(found: re.Match[str]) -> str:

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
+from harness.capture.counting import CountingListener
 from harness.capture.histogram import Histogram
 from harness.capture.pool import PoolListener, PoolState
-from harness.capture.recording import Checkout, Phase, RoundTrip
-from harness.capture.requests import ActiveRequest, RequestTracker, current_request
-from harness.capture.statements import StatementListener
+from harness.capture.recording import Checkout
+from harness.capture.requests import ActiveRequest, RequestTracker
 
 __all__ = ["Meter"]
 
@@ -62,23 +62,17 @@ class Meter:
         """Count what happens inside the block."""
         with ExitStack() as stack:
             stack.enter_context(self._listener.listening())
-            stack.enter_context(StatementListener(self).listening())
+            stack.enter_context(CountingListener(self._count).listening())
             stack.enter_context(self.tracker.observed_by(self))
             yield
 
-    def on_round_trip(self, trip: RoundTrip) -> None:
+    def _count(self, request: ActiveRequest | None, is_statement: bool) -> None:  # noqa: FBT001
         """Add a round trip to its request."""
-        request = current_request.get()
-        if trip.phase is Phase.LIFESPAN:
-            return
         if request is None:
-            self._unattributed += trip.batch == 0
+            self._unattributed += is_statement
         else:
-            request.statements += trip.batch == 0
+            request.statements += is_statement
             request.round_trips += 1
-
-    def on_transaction_control(self) -> None:
-        """Not counted here."""
 
     def on_request(self, request: ActiveRequest) -> None:
         """Add a request to its route."""

@@ -83,6 +83,7 @@ class _Held:
     create_seconds: float
     started_seconds: float
     request: int | None
+    held_at_once: int
 
 
 _Connect = Callable[[Pool], PoolProxiedConnection]
@@ -178,13 +179,21 @@ class PoolListener:
         state.checkouts += 1
         state.checked_out += 1
         state.peak_checked_out = max(state.peak_checked_out, state.checked_out)
+        number = request.number if request is not None else None
         self._held[entry] = _Held(
             pool=state,
             wait_seconds=max(now - asking.started_seconds - asking.create_seconds, 0.0),
             create_seconds=asking.create_seconds,
             started_seconds=now,
-            request=request.number if request is not None else None,
+            request=number,
+            held_at_once=1 + self._held_by(number),
         )
+
+    def _held_by(self, request: int | None) -> int:
+        """Connections that a request has out; what belongs to no request is not added up."""
+        if request is None:
+            return 0
+        return sum(held.request == request for held in tuple(self._held.values()))
 
     def _checked_in(self, connection: object, entry: ConnectionPoolEntry) -> None:  # noqa: ARG002
         held = self._held.pop(entry, None)
@@ -198,6 +207,7 @@ class PoolListener:
                 create_seconds=held.create_seconds,
                 hold_seconds=perf_counter() - held.started_seconds,
                 request=held.request,
+                held_at_once=held.held_at_once,
             )
         )
 

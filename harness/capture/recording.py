@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.capture.fingerprint import Fingerprint
+from harness.errors import BlindRecorderError
 from harness.findings import SourceLine
 
 __all__ = [
@@ -17,8 +18,11 @@ __all__ = [
     "Checkout",
     "Phase",
     "Recording",
+    "Refusal",
+    "RefusalReason",
     "RequestRecord",
     "RoundTrip",
+    "Tally",
     "Transaction",
 ]
 
@@ -28,18 +32,28 @@ class Cause(StrEnum):
 
     QUERY = "query"
     """An ORM SELECT that the application executed."""
+    GET = "get"
+    """One object by its primary key: `Session.get` and its kin."""
     LAZY = "lazy"
     """A relationship loaded because its attribute was accessed."""
     LOADER = "loader"
     """A relationship loaded eagerly, by a loader strategy of another query."""
-    RELOAD = "reload"
-    """Columns of one instance loaded again: deferred, expired or refreshed."""
-    WRITE = "write"
-    """A flush, or an INSERT, UPDATE or DELETE."""
+    DEFERRED = "deferred"
+    """Columns of one instance that its query had left out."""
+    EXPIRED = "expired"
+    """Columns of one instance that a commit or the application had expired."""
+    REFRESH = "refresh"
+    """`Session.refresh`, whatever it was asked for."""
+    FLUSH = "flush"
+    """A write by which a session brought its objects to the database."""
+    BULK = "bulk"
+    """An INSERT, UPDATE or DELETE of a mapped class that the application executed."""
     CORE = "core"
     """A compiled statement without ORM entities."""
     RAW = "raw"
     """Text that the application wrote itself."""
+    REFLECTION = "reflection"
+    """A question about the schema, to the database's own catalogue."""
 
 
 class Phase(StrEnum):
@@ -47,9 +61,14 @@ class Phase(StrEnum):
 
     HANDLER = "handler"
     DEPENDENCY = "dependency"
+    """A dependency, before the handler."""
     SERIALISATION = "serialisation"
+    TEARDOWN = "teardown"
+    """What a dependency does behind its `yield`."""
+    BACKGROUND = "background"
+    """A background task, after the response."""
     AFTER_RESPONSE = "after-response"
-    """Dependency teardown, background tasks, a streaming body."""
+    """Anything else once the response was started: a streaming body."""
     LIFESPAN = "lifespan"
     """Start-up or shutdown of the application: no request's and no test's own work."""
     UNKNOWN = "unknown"
@@ -59,11 +78,12 @@ class Phase(StrEnum):
 class RoundTrip:
     """One cursor execution.
 
-    Several of one `statement` are the batches that SQLAlchemy split a bulk INSERT into.
+    Several of one `statement` are the batches that SQLAlchemy split a bulk INSERT into. Bind values
+    are not kept: what is called a key is a hash with a secret of the process.
     """
 
     statement: int
-    """Number of the logical statement within the process, ascending."""
+    """Number of the logical statement within the recording, ascending as they ended."""
     batch: int
     """0 for the first round trip of its statement."""
     database: str
@@ -76,19 +96,20 @@ class RoundTrip:
     seconds: float
     has_failed: bool
     row_count: int
-    """Rows returned or affected as the driver tells; -1 where it does not."""
+    """Rows returned or affected as the driver tells; -1 where it does not (SQLite)."""
     parameters_key: int
-    """Equal for equal bind values within the process; the values themselves are not kept."""
+    """Equal for equal bind values, and literals of raw SQL, within the process."""
     connection: int
-    """Identifies the database connection within the process."""
+    """Number of the database connection within the process; never used again."""
     entity: str | None = None
-    """Class that the statement selects, e.g. ``Post``."""
+    """Class that the statement selects or changes, e.g. ``Post``."""
     relationship: str | None = None
     """Relationship that was loaded, e.g. ``User.posts``."""
     is_scalar_relationship: bool = False
     """Whether the relationship leads to one object."""
     parent_key: int | None = None
-    """Identifies the parent object of a lazy load within the process."""
+    """Identifies the one object that it was run for, of a lazy load, an immediate load, a reload
+    of columns or a refresh."""
     parent_entity: str | None = None
     """Class at the root of the query that loaded the parent."""
     request: int | None = None
@@ -100,6 +121,43 @@ class RoundTrip:
     """Equal for equal stacks of user code; 0 where no user code is on the stack."""
     transaction: int | None = None
     """Number of the transaction that it is part of; None in autocommit."""
+    entities: tuple[str, ...] = ()
+    """All classes that the SELECT returns."""
+    relationship_path: tuple[str, ...] = ()
+    """From `parent_entity` to `relationship`: ``("User.posts", "Post.comments")``; what an eager
+    loader of the parents' query has to name."""
+    parent_statements: tuple[int, ...] = ()
+    """Statements of the same session that can have loaded the parent, newest first."""
+    loaded_for: Cause | None = None
+    """What the query was that an eager loader worked for: a refresh, or an ordinary query."""
+    session: int | None = None
+    """Number of the ORM session within the recording."""
+    flush: int | None = None
+    """Number of the flush that it is part of."""
+    task: int | None = None
+    """Number of the asyncio task within the recording; None in plain threads."""
+    thread: str = ""
+    """Name of the thread."""
+    parameter_sets: int = 1
+    """Rows of values that were sent with it: of an executemany, a batch or a VALUES list."""
+    in_size: int = 0
+    """Values of its longest IN list; 0 without one."""
+    in_keys: tuple[int, ...] = ()
+    """Keys of some values of that list: two lists that have keys in common overlap."""
+    limit: int | None = None
+    offset: int | None = None
+    range_keys: tuple[int, ...] = ()
+    """Stand for the values of ``<`` and ``>``, in the order of the statement, and compare as the
+    values do: so a walk by key shows."""
+    tenant_key: int = 0
+    """Equal for equal schema translation and search path; 0 for neither."""
+    is_streamed: bool = False
+    """Whether its rows were fetched as they were asked for."""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the statement itself bounds how many rows it returns."""
+        return self.limit is not None or self.fingerprint.is_limited
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +198,8 @@ class Checkout:
     hold_seconds: float
     """Getting it until giving it back."""
     request: int | None
+    held_at_once: int = 1
+    """Connections that its request held when it got this one, this one included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +218,58 @@ class Transaction:
     changes that were not flushed."""
 
 
+class RefusalReason(StrEnum):
+    """Why the ORM could not load what was accessed."""
+
+    MISSING_GREENLET = "missing-greenlet"
+    """The load would have waited for the database where nothing awaits."""
+    DETACHED = "detached"
+    """The object belongs to no session any more."""
+    FORBIDDEN = "forbidden"
+    """The mapping or the query says ``lazy="raise"``, or ``raiseload``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An attribute whose load was refused: no SQL ran, and the application got an exception."""
+
+    reason: RefusalReason
+    at_seconds: float
+    """On the clock of `time.perf_counter`."""
+    entity: str | None
+    """Class of the object, e.g. ``User``; None where it is not an object's attribute."""
+    attribute: str | None
+    """The relationship or column, e.g. ``User.posts``; None where all of an object expired."""
+    is_relationship: bool = False
+    is_scalar: bool = False
+    """Whether the relationship leads to one object."""
+    parent_key: int | None = None
+    """Identifies the object."""
+    parent_entity: str | None = None
+    """Class at the root of the query that loaded the object."""
+    relationship_path: tuple[str, ...] = ()
+    """From `parent_entity` to the attribute."""
+    parent_statements: tuple[int, ...] = ()
+    """Statements that can have loaded the object, newest first."""
+    request: int | None = None
+    phase: Phase = Phase.UNKNOWN
+    call_site: SourceLine | None = None
+    stack_key: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Exact counts of one request, or (None) of what ran outside of requests."""
+
+    request: int | None
+    statements: int = 0
+    round_trips: int = 0
+    transaction_controls: int = 0
+    """SAVEPOINT, RELEASE and ROLLBACK TO; never counted as statements."""
+    kept: int = 0
+    """Round trips that are described; fewer than `round_trips` where there were too many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """Everything recorded between two moments."""
@@ -169,17 +281,65 @@ class Recording:
     """SAVEPOINT, RELEASE and ROLLBACK TO; counted apart, never as statements."""
     transactions: tuple[Transaction, ...] = ()
     """Those that have ended."""
+    refusals: tuple[Refusal, ...] = ()
+    tallies: tuple[Tally, ...] = ()
+    """Exact where `round_trips` had to be cut short."""
+    notices: tuple[str, ...] = ()
+    """What could not be told apart, and why: an unknown version of SQLAlchemy, too many records."""
+    failure: str = ""
+    """The recorder's own first error. What came after it is counted, but not described: whoever
+    judges such a recording must say so."""
 
     @property
     def statements(self) -> Iterator[RoundTrip]:
         """The first round trip of every statement."""
         return (trip for trip in self.round_trips if trip.batch == 0)
 
+    @property
+    def statement_count(self) -> int:
+        """How many statements ran, described or not."""
+        if self.tallies:
+            return sum(tally.statements for tally in self.tallies)
+        return sum(1 for _ in self.statements)
+
+    @property
+    def round_trip_count(self) -> int:
+        """How many cursor executions there were, described or not."""
+        if self.tallies:
+            return sum(tally.round_trips for tally in self.tallies)
+        return len(self.round_trips)
+
+    @property
+    def unattributed(self) -> Iterator[RoundTrip]:
+        """What ran outside of any request, e.g. in threads that copied no context."""
+        return (trip for trip in self.round_trips if trip.request is None)
+
+    def complete(self) -> Recording:
+        """Itself, for whoever lets a build pass or fail by it.
+
+        Raises:
+            BlindRecorderError: If the recorder failed: a gate that cannot see must not pass.
+        """
+        if self.failure:
+            raise BlindRecorderError(
+                f"the recorder failed; {self.statement_count} statements were counted, and of "
+                f"{len(self.round_trips)} it is known what they were",
+                where=self.failure,
+                remedy="this is a fault of the harness, not of the application: please report it",
+            )
+        return self
+
     def of_request(self, number: int | None) -> Recording:
         """The part that ran for one request, or (None) outside of requests."""
+        tallies = tuple(tally for tally in self.tallies if tally.request == number)
         return Recording(
             round_trips=tuple(trip for trip in self.round_trips if trip.request == number),
             requests=tuple(item for item in self.requests if item.number == number),
             checkouts=tuple(item for item in self.checkouts if item.request == number),
+            transaction_controls=sum(tally.transaction_controls for tally in tallies),
             transactions=tuple(item for item in self.transactions if item.request == number),
+            refusals=tuple(item for item in self.refusals if item.request == number),
+            tallies=tallies,
+            notices=self.notices,
+            failure=self.failure,
         )

@@ -21,7 +21,14 @@ from typing import Any, Protocol
 from harness.capture.recording import RequestRecord
 from harness.findings import SourceLine
 
-__all__ = ["ASGIApp", "ActiveRequest", "RequestTracker", "current_lifespan", "current_request"]
+__all__ = [
+    "ASGIApp",
+    "ActiveRequest",
+    "RequestTracker",
+    "current_lifespan",
+    "current_request",
+    "is_in_websocket",
+]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -92,6 +99,7 @@ class ActiveLifespan:
 
 current_request: ContextVar[ActiveRequest | None] = ContextVar("current_request", default=None)
 current_lifespan: ContextVar[ActiveLifespan | None] = ContextVar("current_lifespan", default=None)
+is_in_websocket: ContextVar[bool] = ContextVar("is_in_websocket", default=False)
 
 
 class RequestObserver(Protocol):
@@ -142,7 +150,14 @@ class _TrackedApp:
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
         else:
+            await self._talk(scope, receive, send)
+
+    async def _talk(self, scope: Scope, receive: Receive, send: Send) -> None:
+        token = is_in_websocket.set(True)
+        try:
             await self.app(scope, receive, send)
+        finally:
+            is_in_websocket.reset(token)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         lifespan = ActiveLifespan()

@@ -1,9 +1,8 @@
-"""Which line of the user's own code led here, across SQLAlchemy's greenlets.
+"""Which code is the user's own, and what its lines say.
 
-The asyncio extension runs the driver in a greenlet of its own: its stack ends inside SQLAlchemy,
-and the awaiting coroutines hang on the parent greenlet. Walking outwards stops at the framework:
-beyond FastAPI's call of the endpoint there are only middleware and, under an in-process client, the
-test that sent the request, and blaming either would be confidently wrong.
+Capture takes stacks as code objects (`stacks`); this is where they get a file, a line, a function
+and a text that a person can open. Whether a file belongs to the project, to a library or to the
+framework is found once for each file.
 """
 
 from __future__ import annotations
@@ -11,18 +10,14 @@ from __future__ import annotations
 import linecache
 import re
 import site
-import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from importlib.util import find_spec
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType
 
-import greenlet
-
-from harness.capture.recording import Phase
+from harness.capture.stacks import Boundary, Owner, Passage, Stack, StackBook, boundaries_of, here
 from harness.findings import SourceLine
 
 __all__ = ["CallStack", "SourceMap"]
@@ -32,35 +27,18 @@ _MOST_LINES = 12
 _REQUEST_WRAPPER = f"{_HARNESS}capture/requests.py"
 # Comprehensions have frames of their own before Python 3.12 and none since: names must not differ.
 _ANONYMOUS = re.compile(r"(?:\.<locals>)?\.<(?:listcomp|dictcomp|setcomp|genexpr|lambda)>")
-_FRAMEWORK = (
-    "/fastapi/routing.py",
-    "/fastapi/dependencies/utils.py",
-    "/fastapi/telemetry/_api.py",
-)
-_BOUNDARIES = {
-    "run_endpoint_function": Phase.HANDLER,
-    "_run_sync_endpoint": Phase.HANDLER,  # of newer FastAPI, in the worker thread
-    "serialize_response": Phase.SERIALISATION,
-    "solve_dependencies": Phase.DEPENDENCY,
-    "__call__": Phase.UNKNOWN,  # our own wrapper: what lies outside is the client
-}
 
-
-class _Owner(Enum):
-    USER = auto()
-    FRAMEWORK = auto()
-    LIBRARY = auto()
+FileOwner = Owner | Mapping[str, Boundary | Passage]
 
 
 @dataclass(frozen=True, slots=True)
 class CallStack:
-    """The user's part of a call stack."""
+    """The user's part of a call stack, explained."""
 
     site: SourceLine | None
     """The innermost line; None where no user code is on the stack."""
     key: int
     """Equal for equal stacks of user code within the process; 0 for none."""
-    phase: Phase
 
 
 def _library_folders() -> tuple[str, ...]:
@@ -90,9 +68,10 @@ class SourceMap:
 
     root: Path
     packages: Sequence[str] = ()
+    owners: dict[str, FileOwner] = field(init=False, default_factory=dict)
+    """What is known of files so far, by the name that their code objects have."""
     _mine: tuple[str, ...] = field(init=False)
     _libraries: tuple[str, ...] = field(init=False)
-    _owners: dict[str, _Owner] = field(init=False, default_factory=dict)
     _lines: dict[tuple[CodeType, int], SourceLine] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -103,16 +82,18 @@ class SourceMap:
 
     def stack(self) -> CallStack:
         """The user's part of the current stack, innermost line first."""
-        innermost: SourceLine | None = None
+        return self.explained(StackBook(self).take(here()))
+
+    def explained(self, stack: Stack) -> CallStack:
+        """Look up what was taken."""
         key = 0
-        for frame in _frames_outwards():
-            owner = self._owner(frame.f_code.co_filename)
-            if owner is _Owner.USER:
-                innermost = innermost or self.line(frame.f_code, frame.f_lineno)
-                key = hash((key, frame.f_code.co_filename, frame.f_lineno))
-            elif owner is _Owner.FRAMEWORK and frame.f_code.co_name in _BOUNDARIES:
-                return CallStack(innermost, key, _BOUNDARIES[frame.f_code.co_name])
-        return CallStack(innermost, key, Phase.UNKNOWN)
+        lines = [
+            (code, _line_number(code, offset))
+            for code, offset in zip(stack.codes, stack.offsets, strict=True)
+        ]
+        for code, number in lines:
+            key = hash((key, code.co_filename, number))
+        return CallStack(self.line(*lines[0]) if lines else None, key)
 
     def line(self, code: CodeType, number: int) -> SourceLine:
         """Describe a line of a code object."""
@@ -136,31 +117,39 @@ class SourceMap:
                 return self.line(code, number)
         return self.line(code, first)
 
+    def owner(self, filename: str) -> FileOwner:
+        """Whose a file is; found once, and kept in `owners`."""
+        owner = self.owners.get(filename)
+        if owner is None:
+            owner = self.owners[filename] = self._classify(filename)
+        return owner
+
     def _shown(self, filename: str) -> str:
         path = Path(filename).resolve()
         if path.is_relative_to(self.root):
             return path.relative_to(self.root).as_posix()
         return path.as_posix()
 
-    def _owner(self, filename: str) -> _Owner:
-        owner = self._owners.get(filename)
-        if owner is None:
-            owner = self._owners[filename] = self._classify(filename)
-        return owner
-
-    def _classify(self, filename: str) -> _Owner:
+    def _classify(self, filename: str) -> FileOwner:
         if filename.startswith("<"):
-            return _Owner.LIBRARY
+            return Owner.LIBRARY
         path = str(Path(filename).resolve())
-        if path.endswith(_FRAMEWORK):
-            return _Owner.FRAMEWORK
         if path == _REQUEST_WRAPPER:
-            return _Owner.FRAMEWORK
+            return {"__call__": Boundary.REQUEST}
         if path.startswith(self._mine):
-            return _Owner.USER
+            return Owner.USER
         if path.startswith((_HARNESS, *self._libraries)) or "/site-packages/" in path:
-            return _Owner.LIBRARY
-        return _Owner.USER if Path(path).is_relative_to(self.root) else _Owner.LIBRARY
+            return boundaries_of(path) or Owner.LIBRARY
+        if Path(path).is_relative_to(self.root):
+            return Owner.USER
+        return boundaries_of(path) or Owner.LIBRARY  # a framework installed from its sources
+
+
+def _line_number(code: CodeType, offset: int) -> int:
+    for start, end, line in code.co_lines():
+        if start <= offset < end and line is not None:
+            return line
+    return code.co_firstlineno
 
 
 def _statement(code: CodeType, number: int) -> str:
@@ -170,17 +159,3 @@ def _statement(code: CodeType, number: int) -> str:
     lines = (linecache.getline(code.co_filename, line) for line in range(number, last + 1))
     text = " ".join(line.strip() for line in lines)
     return text.replace("( ", "(").replace(" )", ")").replace(" .", ".").replace(",)", ")")
-
-
-def _frames_outwards() -> Iterator[FrameType]:
-    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - the documented way to a cheap stack
-    current = greenlet.getcurrent()
-    while True:
-        while frame is not None:
-            yield frame
-            frame = frame.f_back
-        parent = current.parent
-        if parent is None:
-            return
-        current = parent
-        frame = current.gr_frame

@@ -9,9 +9,9 @@ asked at the moment of the answer what it holds.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
@@ -21,16 +21,16 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session
 
+from harness.capture.connections import KnownConnection
+from harness.capture.guard import Guard
 from harness.capture.recording import Transaction
 from harness.capture.requests import ActiveRequest, current_request
 
-__all__ = ["TransactionListener", "TransactionObserver"]
+__all__ = ["OpenTransaction", "TransactionListener", "TransactionObserver", "current_flush"]
 
-_WRITE = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
-_WRITE_INSIDE = re.compile(
-    r"\s*WITH\b.*\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO)\b(?<!FOR UPDATE)",
-    re.IGNORECASE | re.DOTALL,
-)
+# A flush runs in one thread and greenlet from its first event to its last; one that failed leaves
+# its number behind until the next begins, and nothing that is no flush asks for it.
+current_flush: ContextVar[int | None] = ContextVar("current_flush", default=None)
 
 
 class TransactionObserver(Protocol):
@@ -41,12 +41,18 @@ class TransactionObserver(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class _Open:
+class OpenTransaction:
     """A transaction that has not ended."""
 
     number: int
     request: ActiveRequest | None
     began_seconds: float
+    is_autocommit: bool = False
+    """Whether each of its statements is a transaction of its own."""
+    session: int | None = None
+    """Number of the session that works in it."""
+    connection: KnownConnection | None = None
+    """Known once a statement has run in it."""
     has_written: bool = False
     was_held_at_answer: bool = False
 
@@ -55,7 +61,7 @@ class _Open:
 class _OfRequest:
     """What one request has open."""
 
-    transactions: set[_Open] = field(default_factory=set)
+    transactions: set[OpenTransaction] = field(default_factory=set)
     sessions: WeakSet[Session] = field(default_factory=WeakSet)
     sessions_with_work: WeakSet[Session] = field(default_factory=WeakSet)
     """At the answer, and not flushed since."""
@@ -68,7 +74,17 @@ class TransactionListener:
     observer: TransactionObserver
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _requests: dict[int, _OfRequest] = field(default_factory=dict)
-    _of_session: WeakKeyDictionary[Session, _Open] = field(default_factory=WeakKeyDictionary)
+    _of_session: WeakKeyDictionary[Session, OpenTransaction] = field(
+        default_factory=WeakKeyDictionary
+    )
+    attribute: str = field(init=False)
+    """Under which SQLAlchemy's `Connection` has its transaction while we listen."""
+    guard: Guard = field(default_factory=Guard)
+    _flushes: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        # Several listeners may be at work, each with its own mark.
+        self.attribute = f"_harness_transaction_{id(self)}"
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -79,30 +95,26 @@ class TransactionListener:
             (Engine, "rollback", self._rolled_back),
             (Session, "after_begin", self._session_began),
             (Session, "transient_to_pending", self._session_given),
+            (Session, "before_flush", self._flush_began),
+            (Session, "after_flush", self._flush_ended),
         ]
         with ExitStack() as stack:
             for target, name, listener in listeners:
-                event.listen(target, name, listener)
-                stack.callback(event.remove, target, name, listener)
+                guarded = self.guard.around(listener)
+                event.listen(target, name, guarded)
+                stack.callback(event.remove, target, name, guarded)
             yield
-
-    def statement(self, connection: Connection, sql: str) -> int | None:
-        """Take note of a statement.
-
-        Returns:
-            The number of the transaction that it is part of; None where each statement is one.
-        """
-        transaction = self._open(connection)
-        if transaction is None or getattr(connection.connection, "autocommit", False):
-            return None
-        if _WRITE.match(sql) or _WRITE_INSIDE.match(sql):
-            transaction.has_written = True
-        return transaction.number
 
     def _began(self, connection: Connection) -> None:
         request = current_request.get()
-        transaction = _Open(next(self._numbers), request, perf_counter())
-        connection.info[self] = transaction
+        transaction = OpenTransaction(
+            next(self._numbers),
+            request,
+            perf_counter(),
+            # sqlite3 of Python 3.12 has an `autocommit` that is neither.
+            is_autocommit=getattr(connection.connection, "autocommit", False) is True,
+        )
+        setattr(connection, self.attribute, transaction)
         if request is not None:
             self._of(request).transactions.add(transaction)
 
@@ -116,7 +128,7 @@ class TransactionListener:
         transaction = self._open(connection)
         if transaction is None:
             return
-        del connection.info[self]
+        setattr(connection, self.attribute, None)
         request = transaction.request
         if request is not None:
             self._of(request).transactions.discard(transaction)
@@ -133,7 +145,10 @@ class TransactionListener:
 
     def _session_began(self, session: Session, _transaction: Any, connection: Connection) -> None:  # noqa: ANN401 - not used
         transaction, request = self._open(connection), current_request.get()
-        if transaction is None or request is None:
+        if transaction is None:
+            return
+        transaction.session = session.hash_key
+        if request is None:
             return
         known = self._of(request)
         known.sessions.add(session)
@@ -141,6 +156,12 @@ class TransactionListener:
         if session in known.sessions_with_work:
             known.sessions_with_work.discard(session)
             transaction.was_held_at_answer = True
+
+    def _flush_began(self, _session: Session, _context: object, _instances: object) -> None:
+        current_flush.set(next(self._flushes))
+
+    def _flush_ended(self, _session: Session, _context: object) -> None:
+        current_flush.set(None)
 
     def _session_given(self, session: Session, _instance: object) -> None:
         request = current_request.get()
@@ -166,8 +187,6 @@ class TransactionListener:
             else:
                 known.sessions_with_work.add(session)
 
-    def _open(self, connection: Connection) -> _Open | None:
-        if connection.closed or connection.invalidated:
-            return None  # asking it for anything would connect anew, or raise
-        found: _Open | None = connection.info.get(self)
+    def _open(self, connection: Connection) -> OpenTransaction | None:
+        found: OpenTransaction | None = getattr(connection, self.attribute, None)
         return found

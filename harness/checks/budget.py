@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from harness.capture.recording import Recording, RequestRecord, RoundTrip
+from harness.capture.recording import Recording, RequestRecord
 from harness.findings import Finding, Severity
 
 __all__ = ["KIND", "over_budget"]
@@ -26,39 +26,36 @@ def over_budget(
         total: Most statements for the whole body, with what the test itself ran.
         per_request: Most statements for any one request.
     """
-    statements = list(recording.statements)
     findings = []
-    if total is not None and len(statements) > total:
-        findings.append(_finding("total", test, statements, total))
+    if total is not None and recording.statement_count > total:
+        findings.append(_finding("total", test, recording, total))
     if per_request is not None:
-        findings.extend(_requests_over(recording, statements, per_request))
+        findings.extend(_requests_over(recording, per_request))
     return findings
 
 
-def _requests_over(
-    recording: Recording, statements: Sequence[RoundTrip], budget: int
-) -> Iterator[Finding]:
+def _requests_over(recording: Recording, budget: int) -> Iterator[Finding]:
     for request in recording.requests:
-        own = [trip for trip in statements if trip.request == request.number]
-        if len(own) > budget:
+        own = recording.of_request(request.number)
+        if own.statement_count > budget:
             yield _finding("per request", request.name, own, budget, request)
 
 
 def _finding(
     label: str,
     anchor: str,
-    statements: Sequence[RoundTrip],
+    recording: Recording,
     budget: int,
     request: RequestRecord | None = None,
 ) -> Finding:
-    shapes = Counter(trip.fingerprint.text for trip in statements)
+    shapes = Counter(trip.fingerprint.text for trip in recording.statements)
     return Finding(
         kind=KIND,
         label=label,
         anchor=anchor,
         severity=Severity.ERROR,
-        title=f"{len(statements)} statements ran, {budget} are allowed",
-        fix="load less, or raise the number in the test's max_queries marker",
+        title=f"{recording.statement_count} statements ran, {budget} are allowed",
+        fix="load less, or raise the number that the test allows (max_queries)",
         site=request.endpoint if request is not None else None,
         evidence=tuple((f"{count} x", text) for text, count in shapes.most_common(_SHOWN)),
     )

@@ -82,7 +82,7 @@ def _options(stage: Stage) -> list[str]:
 
 
 def _environment(stage: Stage) -> dict[str, str]:
-    server = stage.server.address.url("postgres", driver="asyncpg")
+    server = stage.postgres.address.url("postgres", driver="asyncpg")
     return {"HARNESS_POSTGRES": server.render_as_string(hide_password=False)}
 
 

@@ -68,9 +68,9 @@ def examine_endpoints(
             if operation.path is None:
                 yield _skipped(operation, f"no value for {', '.join(operation.unfilled)}")
                 continue
-            with sandbox.one_test(), recording(source, requests=tracker) as recorder:
+            with stage.undone(sandbox), recording(source, requests=tracker) as recorder:
                 answer = runner.run(_requested_twice(running, operation.path))
-            yield _examined(operation, recorder.snapshot(), answer)
+            yield _examined(operation, recorder.snapshot().complete(), answer)
         residents.close()
 
 

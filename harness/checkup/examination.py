@@ -17,8 +17,9 @@ from harness.checkup.drills import PoolNotOursError, exhaust, steady_load
 from harness.checkup.endpoints import Examined, examine_endpoints
 from harness.checkup.rows import rows_probe
 from harness.config import Project
+from harness.database.search import SQLITE
 from harness.findings import Finding, Judgement, ProbeVerdict, Severity, Verdict, judge
-from harness.provision import server_for
+from harness.provision import place_for
 from harness.report.content import EndpointRow, Report
 from harness.stage import Stage, staged
 
@@ -57,8 +58,9 @@ def examine(project: Project, *, is_strict_about_allowances: bool, watcher: Watc
     """
     began, began_at = time.perf_counter(), datetime.now(UTC)
     project.required_app()
-    watcher.step("Starting PostgreSQL")
-    server = server_for(project)
+    if project.configuration.postgres != SQLITE:
+        watcher.step("Starting PostgreSQL")
+    server = place_for(project)
     try:
         watcher.step(f"Preparing a database on {server.origin}")
         with staged(project, server) as stage:
@@ -97,6 +99,9 @@ def examine(project: Project, *, is_strict_about_allowances: bool, watcher: Watc
 
 
 def _under_load(stage: Stage, examined: Sequence[Examined], watcher: Watcher) -> _Load:
+    if stage.files is not None:
+        why = "SQLite lets one writer in at a time: load and the drills need PostgreSQL"
+        return _Load(None, None, (ProbeVerdict("load", Verdict.SKIPPED, why),))
     plan = [
         (item.operation.name, item.operation.path or "") for item in examined if item.is_loadable
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-__all__ = ["Operation", "get_operations"]
+__all__ = ["Operation", "documented_value", "get_operations", "resolved", "schemas_of"]
 
 _EXAMPLES: Mapping[str, str] = {"integer": "1", "number": "1", "boolean": "true", "string": "1"}
 
@@ -35,14 +35,18 @@ def get_operations(app: Any) -> list[Operation]:  # noqa: ANN401 - any ASGI appl
     """All GET operations of an application and of the applications mounted on it, by route."""
     found = [
         _operation(prefix + route, prefix, route, path_item, schema)
-        for prefix, schema in _schemas(app, "")
+        for prefix, schema in schemas_of(app)
         for route, path_item in schema.get("paths", {}).items()
         if "get" in path_item
     ]
     return sorted(found, key=lambda operation: operation.route)
 
 
-def _schemas(app: Any, prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:  # noqa: ANN401
+def schemas_of(
+    app: Any,  # noqa: ANN401 - any ASGI application
+    prefix: str = "",
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The OpenAPI documents of an application and of what is mounted on it, with their prefixes."""
     while not hasattr(app, "routes") and hasattr(app, "app"):
         app = app.app  # under the middleware around it
     if callable(getattr(app, "openapi", None)):
@@ -50,18 +54,18 @@ def _schemas(app: Any, prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]: 
     for route in getattr(app, "routes", ()) or ():
         inner = getattr(route, "app", None)
         if inner is not None:
-            yield from _schemas(inner, prefix + getattr(route, "path", ""))
+            yield from schemas_of(inner, prefix + getattr(route, "path", ""))
 
 
 def _operation(
     name: str, prefix: str, route: str, path_item: Mapping[str, Any], schema: Mapping[str, Any]
 ) -> Operation:
     parameters = [
-        _resolved(parameter, schema)
+        resolved(parameter, schema)
         for parameter in (*path_item.get("parameters", ()), *path_item["get"].get("parameters", ()))
     ]
     required = [parameter for parameter in parameters if parameter.get("required")]
-    values = {parameter["name"]: _value(parameter, schema) for parameter in required}
+    values = {parameter["name"]: documented_value(parameter, schema) for parameter in required}
     unfilled = tuple(key for key, value in values.items() if value is None)
     path = route
     query = []
@@ -79,20 +83,22 @@ def _operation(
     )
 
 
-def _resolved(item: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolved(item: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a reference within the document leads to."""
     reference = item.get("$ref")
     if reference is None:
         return item
     found: Any = schema
     for part in reference.removeprefix("#/").split("/"):
         found = found[part]
-    return _resolved(found, schema)
+    return resolved(found, schema)
 
 
-def _value(parameter: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:
+def documented_value(parameter: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:
+    """A value by example, default or type; None where it cannot be guessed."""
     if parameter["in"] not in {"path", "query"}:
         return None  # a header or cookie: mostly a credential
-    shape = _resolved(parameter.get("schema", {}), schema)
+    shape = resolved(parameter.get("schema", {}), schema)
     for source in (parameter, shape):
         for key in ("example", "default", "const"):
             if key in source:

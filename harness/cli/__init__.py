@@ -8,7 +8,7 @@ import click
 
 __all__ = ["command"]
 
-_VERBS = ("checkup", "serve")
+_VERBS = ("checkup", "echo", "scan", "serve")
 
 
 class _Verbs(click.Group):

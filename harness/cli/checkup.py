@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.status import Status
 
 from harness.checkup.examination import Watcher, examine
+from harness.cli.progress import Progress
 from harness.config import load_project
 from harness.errors import ExitCode, MisuseError
 from harness.findings import Verdict
@@ -61,7 +57,7 @@ def checkup(
     project = load_project()
     _make_folder(output)
     console = Console(stderr=True) if as_json else Console()
-    with _Progress(console).shown() as progress:
+    with Progress(console).shown() as progress:
         watcher = Watcher(step=progress.step, detail=progress.detail)
         report = examine(project, is_strict_about_allowances=strict_allow, watcher=watcher)
     _write(report, output)
@@ -88,32 +84,3 @@ def _write(report: Report, folder: Path) -> None:
         half_written = folder / f".{name}.part"
         half_written.write_text(text, encoding="utf-8")
         half_written.replace(folder / name)
-
-
-@dataclass(slots=True)
-class _Progress:
-    """Steps as lines that stay; on a terminal, the current detail beside a spinner."""
-
-    console: Console
-    _began: float = field(default_factory=time.perf_counter)
-    _spinner: Status | None = None
-    _current: str = ""
-
-    @contextmanager
-    def shown(self) -> Iterator[_Progress]:
-        if not self.console.is_terminal:
-            yield self
-            return
-        with self.console.status("") as self._spinner:
-            yield self
-        self._spinner = None
-
-    def step(self, text: str) -> None:
-        self._current = text
-        seconds = time.perf_counter() - self._began
-        self.console.print(f"[dim]{seconds:5.1f} s[/dim]  {text}", highlight=False)
-        self.detail("")
-
-    def detail(self, text: str) -> None:
-        if self._spinner is not None:
-            self._spinner.update(f"{self._current}  [dim]{text}[/dim]")

@@ -10,14 +10,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
+from sqlalchemy import URL
 
 from harness.asgi.server import bound_socket, serve_on
 from harness.config import Project, load_project
+from harness.database.server import PostgresServer
+from harness.database.sqlite import SqlitePlace
 from harness.engine_plugin import with_pool
 from harness.middleware import STATUS_PATH, Probe
-from harness.provision import server_for
+from harness.provision import place_for
 from harness.stage import Stage, staged
 
 __all__ = ["serve"]
@@ -37,7 +41,11 @@ _GRACE_SECONDS = 3.0
 @click.option("--pool-size", type=click.IntRange(0), help="Override pool_size.")
 @click.option("--max-overflow", type=click.IntRange(-1), help="Override max_overflow.")
 @click.option("--pool-timeout", type=click.FloatRange(0), help="Override pool_timeout, seconds.")
-@click.option("--database", metavar="NAME", help="Use this database of the server as it is.")
+@click.option(
+    "--database",
+    metavar="NAME",
+    help="Use this database of the server, or this file of SQLite, as it is.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Announce as one line of JSON.")
 @click.option("--owned", is_flag=True, hidden=True)
 def serve(  # noqa: PLR0917 - one parameter per option
@@ -50,7 +58,7 @@ def serve(  # noqa: PLR0917 - one parameter per option
     as_json: bool,  # noqa: FBT001 - passed by name
     owned: bool,  # noqa: FBT001 - passed by name
 ) -> None:
-    """Serve the configured application with the probe around it, on its own PostgreSQL.
+    """Serve the configured application with the probe around it, on its own database.
 
     Reads [tool.harness]; makes a database, its tables and rows, and drops it at the end. The pool
     options reach the application's engine through its database URL.
@@ -89,15 +97,21 @@ def serve(  # noqa: PLR0917 - one parameter per option
 
 @contextmanager
 def _stage(project: Project, database: str | None) -> Iterator[Stage]:
-    server = server_for(project)
+    server = place_for(project)
     try:
         if database is not None:
-            yield Stage(project, server, server.address.url(database))
+            yield Stage(project, server, _url_of(database, server))
         else:
             with staged(project, server) as stage:
                 yield stage
     finally:
         server.close()
+
+
+def _url_of(database: str, server: PostgresServer | SqlitePlace) -> URL:
+    if isinstance(server, SqlitePlace):
+        return server.url().set(database=str(Path(database).resolve()))
+    return server.address.url(database)
 
 
 def _announce(address: str, token: str, *, as_json: bool) -> None:

@@ -79,7 +79,10 @@ def _parsed(text: str) -> URL:
         raise ConfigurationError(what, remedy=remedy) from error
     if url.drivername.partition("+")[0] not in BACKENDS:
         what = f"{_shown(url)} is not the URL of a PostgreSQL."
-        raise ConfigurationError(what, remedy="Write postgresql://user:password@host:5432/database")
+        remedy = "Write postgresql://user:password@host:5432/database"
+        if url.drivername.partition("+")[0] == "sqlite":
+            remedy += ', or "sqlite" alone: every test gets a file of its own'
+        raise ConfigurationError(what, remedy=remedy)
     if url.query:
         # Dropping one silently could turn an encrypted connection into a plain one.
         what = f"Options in the PostgreSQL URL are not supported: {', '.join(sorted(url.query))}."

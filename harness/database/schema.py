@@ -12,14 +12,19 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, MetaData
+from sqlalchemy import URL, Engine, MetaData, create_engine
+from sqlalchemy.exc import CompileError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
+from harness.database.sqlite.driver import require_aiosqlite
 from harness.errors import ConfigurationError, TargetImportError
 
 __all__ = ["Populate", "create_tables", "run_migrations", "write_rows"]
@@ -68,7 +73,14 @@ def run_migrations(ini: Path, *, environment: Mapping[str, str], root: Path) -> 
 
 
 def create_tables(url: URL, metadata: MetaData) -> None:
-    """Run ``create_all``."""
+    """Run ``create_all``.
+
+    Raises:
+        ConfigurationError: A type or a default that SQLite, asked for, does not have.
+    """
+    if url.get_backend_name() == "sqlite":
+        _create_on_sqlite(url, metadata)
+        return
 
     async def create() -> None:
         engine = create_async_engine(url, poolclass=NullPool)
@@ -91,7 +103,18 @@ def metadata_of(found: object, *, target: str) -> MetaData:
 
 
 def write_rows(url: URL, populate: Populate) -> None:
-    """Call the configured function with a session and commit."""
+    """Call the configured function with a session and commit.
+
+    Raises:
+        MissingExtraError: A coroutine needs a driver that is not there.
+    """
+    if url.get_backend_name() == "sqlite" and not inspect.iscoroutinefunction(populate):
+        with _on_sqlite(url) as engine, Session(engine, expire_on_commit=False) as session:
+            populate(session)
+            session.commit()
+        return
+    if url.get_backend_name() == "sqlite":
+        require_aiosqlite(why="a `populate` that is a coroutine works")
 
     async def write() -> None:
         engine = create_async_engine(url, poolclass=NullPool)
@@ -104,6 +127,29 @@ def write_rows(url: URL, populate: Populate) -> None:
     run_apart(write())
 
 
+def _create_on_sqlite(url: URL, metadata: MetaData) -> None:
+    try:
+        with _on_sqlite(url) as engine:
+            metadata.create_all(engine)
+    except CompileError as error:
+        raise ConfigurationError(
+            f"SQLite cannot have these tables: {error}".partition("\n")[0],
+            where='postgres = "sqlite" in [tool.harness]',
+            remedy='postgres = "embedded" is a PostgreSQL; or use a type that both have, such as '
+            'JSON().with_variant(JSONB(), "postgresql")',
+        ) from error
+
+
+@contextmanager
+def _on_sqlite(url: URL) -> Iterator[Engine]:
+    """Through Python's own driver: an application that blocks need not have aiosqlite."""
+    engine = create_engine(url.set(drivername="sqlite"), poolclass=NullPool)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
 def run_apart(work: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine on a loop of its own, whatever this thread's loop is doing."""
     errors: list[BaseException] = []
@@ -114,7 +160,8 @@ def run_apart(work: Coroutine[Any, Any, None]) -> None:
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             errors.append(error)
 
-    thread = threading.Thread(target=run, name="harness set-up")
+    # Whose set-up it is stands in the context.
+    thread = threading.Thread(target=copy_context().run, args=[run], name="harness set-up")
     thread.start()
     thread.join()
     if errors:

@@ -1,7 +1,8 @@
 """Decides which PostgreSQL is used: the one that was asked for, or the first that can be had.
 
-There is no silent second best: a SQLite in its place would pass tests that PostgreSQL fails. What
-was looked for, why it was not there and what to do about it is part of the error.
+There is no silent second best: a SQLite in its place would pass tests that PostgreSQL fails, so it
+is taken where it was asked for, and only there. What was looked for, why it was not there and what
+to do about it is part of the error.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 
     from harness.database.server import PostgresServer
 
-__all__ = ["URL_MARK", "Foresight", "find_server", "foresee"]
+__all__ = ["SQLITE", "URL_MARK", "Foresight", "find_server", "foresee", "no_server_wanted"]
 
 AUTO = "auto"
+SQLITE = "sqlite"
+"""The choice of no server at all."""
 URL_MARK = "://"
 OWN_SERVER = "HARNESS_POSTGRES=postgresql://user:password@host:5432/database"
 
@@ -35,7 +38,7 @@ class Foresight:
     """What `find_server` is going to take, as far as a look can tell."""
 
     place: str
-    """``"embedded"``, ``"container"``, ``"system"``, ``"none"``, or the host of a URL."""
+    """A source's name, ``"sqlite"``, ``"none"``, or the host of a URL."""
     passed_over: tuple[Missing, ...] = ()
     """What was looked at before."""
 
@@ -53,10 +56,12 @@ def find_server(
 
     Raises:
         ConfigurationError: The choice is unknown, or its URL cannot be used.
-        NoPostgresError: Nothing that was probed serves.
+        NoPostgresError: Nothing that was probed serves, or none is wanted.
         ServerStartError: A server could be had and does not start.
     """
     wish = wish or Wish()
+    if choice == SQLITE:
+        raise no_server_wanted()
     if URL_MARK in choice:
         return _with_extensions(_external(choice), wish)
     missing: list[Missing] = []
@@ -79,6 +84,8 @@ def foresee(
     Raises:
         ConfigurationError: The choice is unknown.
     """
+    if choice == SQLITE:
+        return Foresight(SQLITE)
     if URL_MARK in choice:
         return Foresight(_host_of(choice))
     passed_over: list[Missing] = []
@@ -92,7 +99,7 @@ def foresee(
 
 def _chosen(choice: str, sources: Sequence[Source]) -> Iterator[Source]:
     if choice != AUTO and choice not in {source.name for source in sources}:
-        raise _unknown(choice, [AUTO, *(source.name for source in sources)])
+        raise _unknown(choice, [AUTO, *(source.name for source in sources), SQLITE])
     return (source for source in sources if choice in {AUTO, source.name})
 
 
@@ -136,6 +143,16 @@ def _unknown(choice: str, known: Sequence[str]) -> ConfigurationError:
     names = ", ".join(f'"{name}"' for name in known)
     remedy = f'Did you mean "{nearest}"? Known are {names} and a URL: postgresql://…'
     return ConfigurationError(what, remedy=remedy)
+
+
+def no_server_wanted() -> NoPostgresError:
+    """What asks for a PostgreSQL is told that the project works without."""
+    return NoPostgresError(
+        "this needs a PostgreSQL, and the project works on SQLite",
+        where='postgres = "sqlite" in [tool.harness], or HARNESS_POSTGRES=sqlite',
+        remedy="postgres = \"embedded\" starts one without Docker; on SQLite, 'own_database_url' "
+        "is where a test's file is",
+    )
 
 
 def _nothing_found(missing: Sequence[Missing]) -> NoPostgresError:

@@ -42,6 +42,11 @@ USUAL_FOLDERS = (
     "/home/linuxbrew/.linuxbrew/opt/postgresql*/bin",
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 )
+COUNTING_LIBRARY = (
+    "lib/pg_stat_statements.*",  # Debian, Red Hat's systems, built by hand
+    "lib/postgresql/pg_stat_statements.*",  # Homebrew
+)
+"""Where programs of the above have it, seen from their installation."""
 REMEDY = "apt-get install postgresql (or brew install postgresql); a folder in PATH does, too"
 
 
@@ -76,10 +81,18 @@ class SystemServer(OwnedServer):
                 server_account(),
                 place=f"from {Path(binaries.program('postgres')).parent}",
                 max_connections=max_connections,
-                settings=settings,
+                settings={**_preloaded(binaries), **settings},
                 cache=cache,
             )
         )
+
+
+def _preloaded(binaries: Binaries) -> dict[str, str]:
+    """Let the server count statements, as the container does."""
+    installation = binaries.site / binaries.install
+    # A library that is preloaded and not there would keep it from starting.
+    is_there = any(any(installation.glob(pattern)) for pattern in COUNTING_LIBRARY)
+    return {"shared_preload_libraries": "pg_stat_statements"} if is_there else {}
 
 
 def look_for_programs(folders: Iterable[Path] | None = None) -> Binaries:

@@ -13,17 +13,30 @@ import re
 
 import pytest
 
-__all__ = ["pytest_configure"]
+__all__ = ["pytest_configure", "pytest_load_initial_conftests"]
 
 _TABLE = re.compile(r"^\s*\[{1,2}tool\.harness[\].]", re.MULTILINE)
 _MODULES = (
+    "harness.pytest_plugin.early",
     "harness.pytest_plugin.fixtures",
     "harness.pytest_plugin.client_fixtures",
+    "harness.pytest_plugin.escapes",
     "harness.pytest_plugin.header",
+    "harness.pytest_plugin.live_tasks",
     "harness.pytest_plugin.hooks",
     "harness.pytest_plugin.markers",
     "harness.pytest_plugin.workers",
 )
+
+
+@pytest.hookimpl
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """See to it that an application finds its variables that is imported before any fixture is.
+
+    Neither first nor last: after plugins that read such variables from files.
+    """
+    if _is_configured(early_config):
+        _put_stand_ins_in_place(early_config)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -31,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Wake up where the project is configured."""
     if not _is_configured(config):
         return
+    _put_stand_ins_in_place(config)  # where this plugin is one of a conftest's own
     for name in _MODULES:
         try:
             module = importlib.import_module(name)
@@ -40,6 +54,12 @@ def pytest_configure(config: pytest.Config) -> None:
                 "pip install 'fastapi-sqlalchemy-harness[test,postgres]'"
             ) from error
         config.pluginmanager.register(module, name)
+
+
+def _put_stand_ins_in_place(config: pytest.Config) -> None:
+    from harness.pytest_plugin.stand_ins import put_in_place  # noqa: PLC0415 - awake only
+
+    put_in_place(config)
 
 
 def _is_configured(config: pytest.Config) -> bool:

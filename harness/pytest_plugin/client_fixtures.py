@@ -56,12 +56,27 @@ def harness_client(
 
 
 @pytest.fixture(scope="session")
-def harness_loop_thread(
-    harness_sandbox: Sandbox,  # noqa: ARG001 - its connections end with the loop, before it does
-) -> Iterator[LoopThread]:
-    """The event loop on which the application of `def` tests lives."""
+def harness_own_loop() -> Iterator[LoopThread]:
+    """An event loop of the harness's own, with or without a database."""
     with closing(LoopThread(instead=_INSTEAD)) as loop:
         yield loop
+
+
+@pytest.fixture(scope="session")
+def harness_own_portal(
+    harness_own_loop: LoopThread, harness_residents: Residents
+) -> BlockingPortal:
+    """The same loop, as anyio's users know it."""
+    return harness_own_loop.run(harness_residents.enter(_portal()))
+
+
+@pytest.fixture(scope="session")
+def harness_loop_thread(
+    harness_own_loop: LoopThread,
+    harness_sandbox: Sandbox,  # noqa: ARG001 - its connections end with the loop, before it does
+) -> LoopThread:
+    """The event loop on which the application of `def` tests lives."""
+    return harness_own_loop
 
 
 @pytest.fixture
@@ -86,7 +101,7 @@ def harness_portal(harness_loop_thread: LoopThread, harness_residents: Residents
 @pytest.fixture
 def harness_websockets(
     harness_running_app: RunningApp,
-    harness_portal: BlockingPortal,
+    harness_own_portal: BlockingPortal,
     harness_client_options: ClientOptions,
     harness_isolation: None,  # noqa: ARG001 - rolled back by it
 ) -> TestClient:
@@ -100,7 +115,7 @@ def harness_websockets(
         root_path=harness_client_options.root_path,
         client=harness_client_options.address,
     )
-    client.portal = harness_portal
+    client.portal = harness_own_portal
     return client
 
 
@@ -115,6 +130,8 @@ def harness_sync_engine(
     target = settings.session_dependency
     dependency = import_target(target, root=root) if target is not None else None
     url = application_url(harness_stage.url, settings.env, session_dependency=dependency)
+    if url.get_backend_name() == "sqlite":
+        url = url.set(drivername="sqlite")  # sees the application's file, and needs no loop
     if is_awaited_driver(url):
         yield bridged_engine(url, harness_loop_thread)
         return

@@ -16,20 +16,31 @@ import pytest
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from harness.asgi.app import import_target
+from harness.asgi.driver import awaited_url
+from harness.asgi.per_test import UntilTestEnds
 from harness.asgi.running import RunningApp
 from harness.capture import RequestTracker, SourceMap
 from harness.capture.requests import ASGIApp
 from harness.config import Project, load_project
-from harness.database.clones import Clones
 from harness.database.rollback import Sandbox
+from harness.database.rollback.escapes import Escapes
+from harness.database.rollback.scopes import TestBody
+from harness.database.search import no_server_wanted
 from harness.database.server import PostgresServer
+from harness.database.sqlite import SqlitePlace
+from harness.database.sqlite.driver import require_aiosqlite
 from harness.errors import HarnessError
-from harness.loops import Residents
-from harness.provision import server_for
-from harness.pytest_plugin.def_tests import refuse_in_def_test
+from harness.loops import LoopThread, Residents
+from harness.provision import place_for
+from harness.pytest_plugin.def_tests import refuse_in_def_test, refuse_second_driver
+from harness.pytest_plugin.early import early_start_of
+from harness.pytest_plugin.escapes import told_of_sandbox
 from harness.pytest_plugin.isolation import Isolation, Wish
+from harness.pytest_plugin.live_tasks import live_tasks
 from harness.pytest_plugin.markers import mode_of
 from harness.pytest_plugin.queries import Queries
+from harness.pytest_plugin.starting import starting_of
 from harness.pytest_plugin.workers import joined_server
 from harness.stage import Stage, staged
 
@@ -51,21 +62,29 @@ def harness_project(pytestconfig: pytest.Config) -> Project:
 
 
 @pytest.fixture(scope="session")
-def harness_postgres(
+def harness_place(
     harness_project: Project, pytestconfig: pytest.Config
-) -> Iterator[PostgresServer]:
-    """A running PostgreSQL, from wherever the configuration says."""
+) -> Iterator[PostgresServer | SqlitePlace]:
+    """Where databases are made: a running PostgreSQL, or a folder for files of SQLite."""
     with _explained():
-        shared = joined_server(pytestconfig)
-        server = shared or server_for(harness_project)
-    with closing(server):
-        yield server
+        place = joined_server(pytestconfig) or place_for(harness_project)
+    with closing(place):
+        yield place
 
 
 @pytest.fixture(scope="session")
-def harness_residents() -> Iterator[Residents]:
+def harness_postgres(harness_place: PostgresServer | SqlitePlace) -> PostgresServer:
+    """A running PostgreSQL, from wherever the configuration says."""
+    with _explained():
+        if isinstance(harness_place, SqlitePlace):
+            raise no_server_wanted()
+        return harness_place
+
+
+@pytest.fixture(scope="session")
+def harness_residents(pytestconfig: pytest.Config) -> Iterator[Residents]:
     """Lifespans and connections that live as long as their event loop."""
-    residents = Residents()
+    residents = Residents(live_tasks(pytestconfig).origins.watch)
     yield residents
     residents.close()
 
@@ -78,21 +97,24 @@ def harness_tracker() -> RequestTracker:
 
 @pytest.fixture(scope="session")
 def harness_stage(
-    harness_project: Project, harness_postgres: PostgresServer, pytestconfig: pytest.Config
+    harness_project: Project,
+    harness_place: PostgresServer | SqlitePlace,
+    pytestconfig: pytest.Config,
 ) -> Iterator[Stage]:
     """The database of this test run, with tables and rows as configured."""
     worker = getattr(pytestconfig, "workerinput", {}).get("workerid", "")
     with ExitStack() as stack:
         with _explained():
-            run = staged(harness_project, harness_postgres, worker=worker)
+            run = staged(harness_project, harness_place, worker=worker)
             stage = stack.enter_context(run)
         yield stage
 
 
 @pytest.fixture(scope="session")
-def harness_app(harness_stage: Stage) -> Any:  # noqa: ANN401 - any ASGI application
+def harness_app(harness_stage: Stage, pytestconfig: pytest.Config) -> Any:  # noqa: ANN401 - any ASGI application
     """The configured application, imported against the test database."""
-    with _explained():
+    early = early_start_of(pytestconfig).engines
+    with _explained(), early.set_up_on(harness_stage.url):
         app = harness_stage.load_app()
         harness_stage.prepare()
         return app
@@ -107,46 +129,84 @@ def harness_tests() -> Isolation:
 @pytest.fixture(scope="session")
 def harness_sandbox(
     harness_app: Any,  # noqa: ANN401, ARG001 - tables and rows come before the first test's
+    *,
     harness_project: Project,
     harness_stage: Stage,
     harness_residents: Residents,
     harness_tests: Isolation,
+    harness_own_loop: LoopThread,
+    pytestconfig: pytest.Config,
 ) -> Iterator[Sandbox]:
     """Rolls every test back, whatever the application commits, or gives it its own database."""
-    sandbox = Sandbox(harness_stage.url, harness_residents)
-    clones = Clones(harness_stage.required_run(), sandbox)
-    default = harness_project.configuration.isolation
-    with sandbox.installed(), harness_tests.within(sandbox, clones, default=default):
+    settings = harness_project.configuration
+    escapes = Escapes(
+        settings.escape,
+        watch=harness_stage.watch(),
+        source=SourceMap(harness_project.root, settings.app_packages),
+    )
+    sandbox = Sandbox(
+        harness_stage.url, harness_residents, wait_seconds=settings.wait_seconds, escapes=escapes
+    )
+    clones = harness_stage.own_databases(sandbox)
+    default = settings.isolation
+    with (
+        sandbox.installed(),
+        told_of_sandbox(pytestconfig, sandbox),
+        harness_tests.within(sandbox, clones, default=default),
+        early_start_of(pytestconfig).engines.isolated_by(sandbox),
+        closing(harness_own_loop),  # its connections end before their database does
+    ):
         yield sandbox
 
 
 @pytest.fixture(scope="session")
 def harness_running_app(
     harness_app: ASGIApp,
+    *,
+    harness_project: Project,
     harness_sandbox: Sandbox,
     harness_residents: Residents,
+    harness_tests: Isolation,
     harness_tracker: RequestTracker,
 ) -> RunningApp:
-    """The application with its lifespan; what that writes is the base line of every test."""
+    """The application with its lifespan, which is one for all tests or one for each."""
+    app = harness_tracker.wrap(harness_app)
+    if harness_project.configuration.lifespan == "test":
+        keeper = UntilTestEnds(harness_residents, harness_tests.at_end)
+        return RunningApp(app, keeper, test=lambda: harness_tests.running)
+    # What it writes at its start is the base line of every test.
     return RunningApp(
-        harness_tracker.wrap(harness_app),
+        app,
         harness_residents,
         around_lifespan=harness_sandbox.bypassed,
+        around_work=harness_sandbox.aside,
     )
 
 
 @pytest.fixture(autouse=True)
 def harness_isolation(request: pytest.FixtureRequest, harness_tests: Isolation) -> Iterator[None]:
     """Undo what the test does to the database; free for tests that use none."""
-    names = request.fixturenames
-    app = "harness_running_app"
-    starting = request.getfixturevalue(app).started if app in names else None
-    is_guarded = "harness_stage" in names
-    with harness_tests.one_test(Wish(mode_of(request.node), is_guarded, starting)):
+    is_guarded = "harness_stage" in request.fixturenames
+    starting = starting_of(request)
+    body = TestBody.of(getattr(request.node, "obj", None))
+    wish = Wish(mode_of(request.node), is_guarded, starting.awaited, starting.apart, body)
+    live = live_tasks(request.config)
+    early = early_start_of(request.config)
+    with (
+        harness_tests.one_test(wish),
+        live.one_test(uses_database=harness_tests.uses_database),
+        early.on_behalf_of(request),
+    ):
         yield
     with _explained():
-        for conflict in harness_tests.swallowed_conflicts(by_tests=_belongs_to_tests(request)):
-            raise conflict  # a test that passes on half of what the application did proves nothing
+        problems = [
+            *live.take_found(),
+            # A test that passes on half of what the application did proves nothing.
+            *harness_tests.swallowed_conflicts(by_tests=_belongs_to_tests(request)),
+            *harness_tests.noticed_escapes(),
+        ]
+        if problems:
+            raise problems[0]
 
 
 def _belongs_to_tests(request: pytest.FixtureRequest) -> Callable[[Path], bool]:
@@ -163,7 +223,7 @@ def harness_database_url(
     harness_stage: Stage,
     harness_sandbox: Sandbox,  # noqa: ARG001 - an engine of the test's own is isolated, too
 ) -> URL:
-    """URL of the test database, with the asyncpg driver."""
+    """URL of the test database, with the asyncpg driver; on SQLite with aiosqlite."""
     return harness_stage.url
 
 
@@ -180,9 +240,28 @@ def harness_own_database_url(
 
 
 @pytest.fixture(scope="session")
-def harness_engine(harness_database_url: URL, harness_sandbox: Sandbox) -> Iterator[AsyncEngine]:  # noqa: ARG001 - after it
+def harness_awaited_url(
+    harness_stage: Stage,
+    harness_app: Any,  # noqa: ANN401, ARG001 - the dependency is importable with it
+) -> URL | None:
+    """URL of the test database with the application's driver; None where that one blocks."""
+    settings, root = harness_stage.project.configuration, harness_stage.project.root
+    target = settings.session_dependency
+    dependency = import_target(target, root=root) if target is not None else None
+    return awaited_url(harness_stage.url, settings.env, session_dependency=dependency)
+
+
+@pytest.fixture(scope="session")
+def harness_engine(
+    harness_database_url: URL,
+    harness_awaited_url: URL | None,
+    harness_sandbox: Sandbox,  # noqa: ARG001 - after it
+) -> Iterator[AsyncEngine]:
     """An engine on the test database, inside the test's isolation like any other."""
-    engine = create_async_engine(harness_database_url)
+    if harness_database_url.get_backend_name() == "sqlite":
+        with _explained():
+            require_aiosqlite(why="'engine' and 'db_session' work")
+    engine = create_async_engine(harness_awaited_url or harness_database_url)
     yield engine
     engine.sync_engine.dispose(close=False)
 
@@ -190,10 +269,14 @@ def harness_engine(harness_database_url: URL, harness_sandbox: Sandbox) -> Itera
 @pytest.fixture
 def harness_db_session(
     harness_engine: AsyncEngine,
+    harness_awaited_url: URL | None,
     harness_sandbox: Sandbox,
+    harness_tests: Isolation,
     harness_isolation: None,  # noqa: ARG001 - rolled back by it
 ) -> AsyncSession:
     """A session in the same isolated world as the application's own."""
+    if harness_awaited_url is None and harness_tests.own_database is None:
+        refuse_second_driver("db_session", instead="sync_db_session")
     session = AsyncSession(harness_engine, expire_on_commit=False)
     harness_sandbox.close_after_test(session.close)
     return session
@@ -202,8 +285,7 @@ def harness_db_session(
 @pytest.fixture
 def harness_queries(harness_project: Project, harness_tracker: RequestTracker) -> Queries:
     """The statements of the test's body."""
-    source = SourceMap(harness_project.root, harness_project.configuration.app_packages)
-    return Queries(source, harness_tracker)
+    return Queries(harness_project, harness_tracker)
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,12 @@ Looks only: a run that collects no database test starts no server.
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from harness.config import load_project
-from harness.database.search import Foresight
+from harness.database.search import SQLITE, Foresight
 from harness.errors import HarnessError
 from harness.provision import foreseen_for
 
@@ -23,12 +25,14 @@ def pytest_report_header(config: pytest.Config) -> str:
         foresight = foreseen_for(project)
     except HarnessError as error:
         return f"harness: {error.what}"  # the first test that needs it tells the remedy
-    return f"harness: PostgreSQL {_told(foresight)}, by {_origin(project.sources['postgres'])}"
+    return f"harness: {_told(foresight)}, by {_origin(project.sources['postgres'])}"
 
 
 def _told(foresight: Foresight) -> str:
+    if foresight.place == SQLITE:
+        return f"SQLite {sqlite3.sqlite_version}, a file for each test"
     reasons = "; ".join(f"{place.name}: {place.why_not}" for place in foresight.passed_over)
-    return f"{foresight.place} ({reasons})" if reasons else foresight.place
+    return f"PostgreSQL {foresight.place}{f' ({reasons})' if reasons else ''}"
 
 
 def _origin(source: str) -> str:

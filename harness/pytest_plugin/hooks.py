@@ -6,19 +6,25 @@ failed test are a section of its report.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from harness.checks.budget import over_budget
-from harness.findings import Finding, judge
+from harness.errors import HarnessError
+from harness.findings import judge
+from harness.pytest_plugin import allowances
 from harness.pytest_plugin.advice import AdviceSection
+from harness.pytest_plugin.blindness import BlindnessSection
+from harness.pytest_plugin.detection import JUDGEMENT, DetectionSection
 from harness.pytest_plugin.queries import Queries
 from harness.report.plain import findings_as_text
 
 MARKER = "max_queries"
 FIXTURE = "harness_queries"
+_OBSERVED = "harness_running_app"
+"""A test that has this in its fixtures makes requests that are worth watching."""
 
 _HELP = (
     "max_queries(total=None, *, per_request=None): fail the test if its body, or any one "
@@ -28,23 +34,29 @@ _HELP = (
 
 @pytest.hookimpl
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known, and listen for advice."""
+    """Make the marker known, listen for advice, and for trouble of our own."""
     config.addinivalue_line("markers", _HELP)
+    config.addinivalue_line("markers", allowances.HELP)
     advice = AdviceSection(config)
     config.pluginmanager.register(advice, "harness_advice")
     listening = ExitStack()
     listening.enter_context(advice)
+    config.pluginmanager.register(BlindnessSection(), "harness_blindness")
+    config.pluginmanager.register(DetectionSection(), "harness_detection")
     config.add_cleanup(listening.close)
 
 
 @pytest.hookimpl
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A test with a budget is counted, also where it does not ask for the fixture."""
-    marker = item.get_closest_marker(MARKER)
-    if marker is not None and isinstance(item, pytest.Function):
-        _budget(marker, item)
-        if FIXTURE not in item.fixturenames:
-            item.fixturenames.append(FIXTURE)
+    """A test that calls the application is counted, and one that has a marker of ours."""
+    if not isinstance(item, pytest.Function):
+        return
+    budget = item.get_closest_marker(MARKER)
+    if budget is not None:
+        _budget(budget, item)
+    is_watched = budget is not None or _OBSERVED in item.fixturenames
+    if (allowances.allowances_of(item) or is_watched) and FIXTURE not in item.fixturenames:
+        item.fixturenames.append(FIXTURE)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -57,28 +69,45 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         try:
             result = yield
         finally:
-            findings = queries.findings
-            if findings:
-                item.add_report_section("call", "queries", findings_as_text(findings))
+            _judge(item, queries)
     _enforce(item, queries)
     return result
 
 
+def _judge(item: pytest.Item, queries: Queries) -> None:
+    findings = queries.findings
+    configured = queries.configuration.allow
+    own = allowances.allowances_of(item)
+    item.stash[JUDGEMENT] = judge(findings, (*configured, *own))
+    if findings:
+        item.add_report_section("call", "queries", findings_as_text(findings))
+
+
 def _enforce(item: pytest.Item, queries: Queries) -> None:
     marker = item.get_closest_marker(MARKER)
-    project = getattr(item, "funcargs", {}).get("harness_project")
-    findings: list[Finding] = []
+    fail_on, judgement = queries.configuration.fail_on, item.stash[JUDGEMENT]
+    if marker is not None or fail_on:
+        with _explained():
+            queries.recording.complete()
+    findings = [finding for finding in judgement.open if finding.kind in fail_on]
     if marker is not None:
         total, per_request = _budget(marker, item)
-        findings = over_budget(
+        over = over_budget(
             queries.recording, test=item.nodeid, total=total, per_request=per_request
         )
-    if project is not None:
-        settings = project.configuration
-        judged = judge(queries.findings, settings.allow)
-        findings.extend(item for item in judged.open if item.kind in settings.fail_on)
+        findings = [*over, *findings]
     if findings:
         pytest.fail(findings_as_text(findings), pytrace=False)
+    own = set(allowances.allowances_of(item))
+    allowances.warn_of_unused(own.intersection(judgement.unmatched), item=item)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except HarnessError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _budget(marker: pytest.Mark, item: pytest.Item) -> tuple[int | None, int | None]:

@@ -1,7 +1,7 @@
 """The marker `database`: which kind of isolation a test gets, and where to look when it fails.
 
-A test with a database of its own leaves it behind when it fails: on a server of the user's own it
-stays, on an embedded one it is there while ``--pdb`` stops.
+A test with a database of its own leaves it behind when it fails: on a server of the user's own and
+on SQLite it is kept, on an embedded server it is there while ``--pdb`` stops.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any, get_args
 import pytest
 from sqlalchemy import URL
 
-from harness.database.clones.kept import MOST_KEPT
-from harness.database.external import ExternalServer
+from harness.database.copies import MOST_KEPT
+from harness.database.sqlite import SqlitePlace
+from harness.errors import HarnessError
 from harness.pytest_plugin.isolation import Isolation, Mode
 
 __all__ = ["mode_of"]
@@ -81,14 +82,18 @@ def pytest_exception_interact(node: pytest.Item | pytest.Collector) -> None:
     """A debugger shows no sections of the report, and this is the moment to look."""
     url = _own_url(node)
     if url is not None and node.config.getoption("usepdb"):
-        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        node.config.get_terminal_writer().line(f"\ndatabase of this test: psql '{plain}'")
+        shell = _shell(url, hide_password=False)
+        node.config.get_terminal_writer().line(f"\ndatabase of this test: {shell}")
 
 
 def _left_behind(item: pytest.Item) -> str:
-    url, server = _own_url(item), _fixture(item, "harness_postgres")
+    url, server = _own_url(item), _fixture(item, "harness_place")
     if url is None:
         return ""
+    if isinstance(server, SqlitePlace):
+        return _file_left_behind(item, url)
+    from harness.database.external import ExternalServer  # noqa: PLC0415 - needs the extra
+
     if not isinstance(server, ExternalServer):
         return (
             f"{url.database} goes with the server that was started for this run; --pdb stops "
@@ -98,15 +103,32 @@ def _left_behind(item: pytest.Item) -> str:
     _fixture(item, "harness_tests").keep_own(test=item.nodeid)
     # Reports end up in the logs of CI: whoever may look knows the password.
     shown = replace(server.address, password=None).url(url.database or "")
-    psql = f"psql '{shown.set(drivername='postgresql')}'"
-    return f"{psql}\nkept with the newest {MOST_KEPT} of failed tests"
+    return f"{_shell(shown)}\nkept with the newest {MOST_KEPT} of failed tests"
+
+
+def _file_left_behind(item: pytest.Item, url: URL) -> str:
+    try:
+        kept = _fixture(item, "harness_tests").keep_own(test=item.nodeid)
+    except HarnessError as error:
+        return error.what
+    return f"{_shell(url.set(database=kept))}\nkept with the newest {MOST_KEPT} of failed tests"
+
+
+def _shell(url: URL, *, hide_password: bool = True) -> str:
+    """The command that opens a database in a shell of its own."""
+    if url.get_backend_name() == "sqlite":
+        return f"sqlite3 '{url.database}'"
+    plain = url.set(drivername="postgresql")
+    return f"psql '{plain.render_as_string(hide_password=hide_password)}'"
 
 
 def _own_url(item: pytest.Item | pytest.Collector) -> URL | None:
-    tests, server = _fixture(item, "harness_tests"), _fixture(item, "harness_postgres")
+    tests, server = _fixture(item, "harness_tests"), _fixture(item, "harness_place")
     own = tests.own_database if isinstance(tests, Isolation) else None
     if own is None or server is None or not own.is_made:
         return None
+    if isinstance(server, SqlitePlace):
+        return server.url().set(database=own.name())
     url: URL = server.address.url(own.name())
     return url
 

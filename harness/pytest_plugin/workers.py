@@ -1,7 +1,8 @@
 """One server of ours for all workers of pytest-xdist, instead of one each.
 
 The controller starts it before the first worker and hands every worker a lease; each makes a
-database of its own on it. With a server of the user's own there is nothing to share.
+database of its own on it. With a server of the user's own there is nothing to share, and on SQLite
+there is none.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def _started_server(config: pytest.Config) -> OwnedServer | None:
         own = URL_MARK in project.configuration.postgres
         server = None if own else server_for(project)
     except HarnessError:
-        return None  # every worker meets the same, and can say so in its tests' reports
+        return None  # every worker meets the same, and says so in its tests' reports, or needs none
     if server is None:
         return None
     from harness.database.owned import OwnedServer  # noqa: PLC0415 - needs the extra

@@ -15,7 +15,7 @@ from importlib.resources import files
 from harness.findings import Allowance, Finding, Judgement, SourceLine
 from harness.report.content import ExhaustionStory, LoadStory, Report
 
-__all__ = ["SCHEMA_VERSION", "Json", "load_schema", "to_json"]
+__all__ = ["SCHEMA_VERSION", "Json", "finite", "judgement_as_json", "load_schema", "to_json"]
 
 Json = None | bool | int | float | str | Sequence["Json"] | dict[str, "Json"]
 """A value as the `json` module reads and writes it."""
@@ -38,13 +38,13 @@ def to_json(report: Report) -> str:
         "seconds": report.seconds,
         "versions": dict(report.versions),
         "verdict": report.verdict,
-        "findings": _findings(report.judgement),
+        "findings": judgement_as_json(report.judgement),
         "endpoints": [asdict(row) for row in sorted(report.endpoints, key=lambda e: e.endpoint)],
         "probes": [asdict(item) for item in report.probes],
         "load": _load(report.load),
         "exhaustion": _exhaustion(report.exhaustion),
     }
-    return json.dumps(_finite(content), indent=2, sort_keys=True, allow_nan=False) + "\n"
+    return json.dumps(finite(content), indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def load_schema() -> dict[str, Json]:
@@ -54,7 +54,8 @@ def load_schema() -> dict[str, Json]:
     return schema
 
 
-def _findings(judgement: Judgement) -> Json:
+def judgement_as_json(judgement: Judgement) -> Json:
+    """Open and accepted findings, and allowances that matched none."""
     accepted = sorted(judgement.accepted, key=lambda pair: pair[0].identity)
     return {
         "open": [_finding(item) for item in sorted(judgement.open, key=lambda f: f.identity)],
@@ -106,12 +107,12 @@ def _exhaustion(story: ExhaustionStory | None) -> Json:
     return content
 
 
-def _finite(value: Json) -> Json:
+def finite(value: Json) -> Json:
     """The same value without infinities and NaN, which JSON does not know."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
+        return [finite(each) for each in value]
     return value

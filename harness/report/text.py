@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from rich.console import Console
 from rich.text import Text
 
+from harness.findings import Judgement
 from harness.report.columns import wrapped
 from harness.report.content import Report
 from harness.report.quantities import counted, duration
@@ -25,7 +26,7 @@ from harness.report.text_tables import (
 )
 from harness.report.wording import headline, single_line
 
-__all__ = ["render_text"]
+__all__ = ["judgement_lines", "print_block", "render_text"]
 
 
 def render_text(report: Report, console: Console) -> None:
@@ -37,8 +38,7 @@ def render_text(report: Report, console: Console) -> None:
     width = console.width
     sections = [
         _opening(report, width),
-        _open_findings(report, width),
-        _accepted_findings(report, width),
+        *judgement_lines(report.judgement, width=width),
         endpoint_lines(report, width=width),
         probe_lines(report, width=width),
         load_lines(report.load, width=width),
@@ -46,11 +46,12 @@ def render_text(report: Report, console: Console) -> None:
         _unmatched(report),
     ]
     for section in sections:
-        _print_block(console, section)
-    _print_block(console, _closing(report), is_last=True)
+        print_block(console, section)
+    print_block(console, _closing(report), is_last=True)
 
 
-def _print_block(console: Console, lines: Iterable[Text], *, is_last: bool = False) -> None:
+def print_block(console: Console, lines: Iterable[Text], *, is_last: bool = False) -> None:
+    """Print a section, and an empty line after it."""
     block = list(lines)
     for line in block:
         console.print(_writable(line, console.encoding), soft_wrap=True)
@@ -70,8 +71,13 @@ def _opening(report: Report, width: int) -> Iterator[Text]:
     yield from (Text(line, style="dim") for line in wrapped(when, width=width))
 
 
-def _open_findings(report: Report, width: int) -> Iterator[Text]:
-    found = report.judgement.open
+def judgement_lines(judgement: Judgement, *, width: int) -> tuple[Iterator[Text], Iterator[Text]]:
+    """The sections of open and of accepted findings."""
+    return _open_findings(judgement, width), _accepted_findings(judgement, width)
+
+
+def _open_findings(judgement: Judgement, width: int) -> Iterator[Text]:
+    found = judgement.open
     if not found:
         yield heading("no open findings")
     for number, finding in enumerate(found):
@@ -79,8 +85,8 @@ def _open_findings(report: Report, width: int) -> Iterator[Text]:
         yield from open_finding_lines(finding, width=width)
 
 
-def _accepted_findings(report: Report, width: int) -> Iterator[Text]:
-    accepted = report.judgement.accepted
+def _accepted_findings(judgement: Judgement, width: int) -> Iterator[Text]:
+    accepted = judgement.accepted
     if accepted:
         yield heading(counted(len(accepted), "accepted finding"))
     for finding, allowance in accepted:

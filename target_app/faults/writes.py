@@ -17,8 +17,6 @@ from target_app.models import Todo
 router = APIRouter()
 
 _FAMILY = "writes"
-_KIND = "write-loop"
-
 INSERTS = Fault(
     family=_FAMILY,
     name="inserts",
@@ -27,7 +25,7 @@ INSERTS = Fault(
     symptom="an import that takes minutes, with the database idle in between",
     fixed=0,
     of_twin=1,
-    kind=_KIND,
+    kind="flush-in-loop",
     fix="`session.execute(insert(Todo), rows)`, or one flush after the loop",
 )
 
@@ -61,7 +59,7 @@ UPDATES = Fault(
     symptom="slow, and every row stays locked until the last one is done",
     fixed=0,
     of_twin=1,
-    kind=_KIND,
+    kind="write-loop",
     fix="one `update(Todo).where(Todo.id.in_(…))`",
 )
 

@@ -230,6 +230,23 @@ def test_placeholders_are_filled() -> None:
     }
 
 
+def test_placeholders_of_a_file_have_no_server_in_them() -> None:
+    url = URL.create("sqlite+aiosqlite", database="/tmp/harness.db")  # noqa: S108 - not made
+    template = {
+        "URL": "{url}",
+        "ASYNC": "{async_url}",
+        "SYNC": "{sync_url}",
+        "PARTS": "{user}:{password}@{host}:{port} {database}",
+    }
+
+    assert environment_for(template, url) == {
+        "URL": "sqlite:////tmp/harness.db",
+        "ASYNC": "sqlite+aiosqlite:////tmp/harness.db",
+        "SYNC": "sqlite:////tmp/harness.db",
+        "PARTS": ":@: /tmp/harness.db",
+    }
+
+
 @pytest.mark.parametrize("text", ["{asyncurl}", "{", "{0}", "{url.x}"])
 def test_an_unknown_placeholder_is_answered_with_the_known_ones(text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:

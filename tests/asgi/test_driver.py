@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 from sqlalchemy import make_url
 
-from harness.asgi.driver import application_url, is_awaited_driver
+from harness.asgi.driver import application_url, awaited_url, is_awaited_driver
 
 URL = make_url("postgresql+asyncpg://me@localhost:5433/shop")
 
@@ -66,8 +66,42 @@ def test_of_several_drivers_asyncpg_is_preferred() -> None:
 
 
 @pytest.mark.parametrize(
+    ("template", "driver"),
+    [
+        ("{async_url}", "sqlite+aiosqlite"),
+        ("sqlite+aiosqlite:///file:{database}?uri=true", "sqlite+aiosqlite"),
+        ("{sync_url}", "sqlite"),
+        ("{url}", "sqlite"),
+    ],
+)
+def test_a_file_is_opened_as_the_application_does(template: str, driver: str) -> None:
+    url = application_url(make_url("sqlite+aiosqlite:///shop.db"), {"SHOP_URL": template})
+
+    assert url.drivername == driver
+
+
+@pytest.mark.parametrize(
     ("name", "is_awaited"),
     [("asyncpg", True), ("psycopg_async", True), ("psycopg", False), ("psycopg2", False)],
 )
 def test_awaited_drivers_are_known(name: str, *, is_awaited: bool) -> None:
     assert is_awaited_driver(URL.set(drivername=f"postgresql+{name}")) is is_awaited
+
+
+@pytest.mark.parametrize(
+    ("template", "dependency", "driver"),
+    [
+        pytest.param("{async_url}", None, "postgresql+asyncpg", id="asyncpg"),
+        pytest.param("{sync_url}", awaited, "postgresql+psycopg_async", id="psycopg, awaited"),
+        pytest.param("{sync_url}", None, "postgresql+psycopg_async", id="psycopg, unknown"),
+        pytest.param("{sync_url}", blocking, None, id="psycopg, blocking"),
+        pytest.param("postgresql+psycopg2://{host}", None, None, id="psycopg2"),
+        pytest.param("{url}", blocking, None, id="the default, blocking"),
+    ],
+)
+def test_the_driver_of_a_session_that_is_awaited(
+    template: str, dependency: Callable[..., object] | None, driver: str | None
+) -> None:
+    url = awaited_url(URL, {"SHOP_URL": template}, session_dependency=dependency)
+
+    assert (url.drivername if url is not None else None) == driver

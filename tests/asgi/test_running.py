@@ -53,6 +53,27 @@ async def test_it_starts_before_the_first_request_and_once(residents: Residents)
     assert shop.diary == ["start"]
 
 
+async def test_who_may_be_waited_for_starts_it_and_waits_for_nobody(residents: Residents) -> None:
+    shop = Shop()
+    running = RunningApp(shop.app, residents)
+    starting = asyncio.create_task(running.started())
+    await asyncio.sleep(0)
+
+    await running.begun()
+    diary_while_starting = [*shop.diary]
+    await starting
+
+    assert (diary_while_starting, shop.diary) == ([], ["start"])
+
+
+async def test_who_may_be_waited_for_starts_what_nobody_has(residents: Residents) -> None:
+    shop = Shop()
+
+    await RunningApp(shop.app, residents).begun()
+
+    assert shop.diary == ["start"]
+
+
 async def test_requests_that_come_at_once_start_it_once(residents: Residents) -> None:
     shop = Shop()
     client = client_of(shop, residents)

@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool, Pool
 
 from harness.capture.pool import PoolListener, PoolState
 from harness.capture.recording import Checkout
+from harness.capture.requests import RequestTracker, current_request
 
 
 class Collected:
@@ -261,3 +262,25 @@ def _until(is_true: Callable[[], bool]) -> None:
     while not is_true():
         assert perf_counter() < given_up_at
         pause.wait(0.001)
+
+
+def test_connections_that_one_request_holds_at_once_are_counted(
+    tmp_path: Path, listener: PoolListener, collected: Collected
+) -> None:
+    assert listener
+    engine = create_engine(f"sqlite:///{tmp_path}/two.db", pool_size=2)
+    request = RequestTracker().begin({"type": "http", "method": "GET", "path": "/"})
+    token = current_request.set(request)
+    with engine.connect(), engine.connect():
+        pass
+    current_request.reset(token)
+    with engine.connect(), engine.connect():
+        pass
+    engine.dispose()
+
+    assert [(item.request, item.held_at_once) for item in collected.checkouts] == [
+        (request.number, 2),
+        (request.number, 1),
+        (None, 1),
+        (None, 1),
+    ]

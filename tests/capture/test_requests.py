@@ -1,6 +1,7 @@
 """Requests are known by the template of their route, and what runs belongs to one of them."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -263,3 +264,52 @@ async def test_an_observer_that_left_hears_nothing(source: SourceMap) -> None:
         await client.get("/")
 
     assert not recorder.snapshot().requests
+
+
+async def test_a_plain_thread_belongs_to_no_request_and_is_named(
+    blog: Engine, source: SourceMap
+) -> None:
+    app, tracker = FastAPI(), RequestTracker()
+
+    def ping() -> None:
+        with blog.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+    @app.get("/")
+    async def threaded() -> None:
+        thread = threading.Thread(target=ping, name="mailer")
+        thread.start()
+        await asyncio.to_thread(thread.join)
+        await asyncio.to_thread(ping)
+
+    transport = httpx.ASGITransport(tracker.wrap(app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        with recording(source, requests=tracker) as recorder:
+            await client.get("/")
+
+    plain, copied = recorder.snapshot().round_trips
+    assert (plain.request, plain.thread, plain.task) == (None, "mailer", None)
+    assert copied.request == 1
+    assert list(recorder.snapshot().unattributed) == [plain]
+
+
+async def test_tasks_of_one_request_are_told_apart(blog: Engine, source: SourceMap) -> None:
+    app, tracker = FastAPI(), RequestTracker()
+
+    async def ping() -> None:
+        with blog.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+    @app.get("/")
+    async def fanned_out() -> None:
+        await asyncio.gather(ping(), ping())
+
+    transport = httpx.ASGITransport(tracker.wrap(app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        with recording(source, requests=tracker) as recorder:
+            await client.get("/")
+
+    one, other = recorder.snapshot().round_trips
+    assert None not in {one.task, other.task}
+    assert one.task != other.task
+    assert one.request == other.request == 1

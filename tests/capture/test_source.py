@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from harness.capture import Phase, Recording, RequestTracker, SourceMap, recording
 from harness.capture.source import CallStack
-from harness.checks.n_plus_one import n_plus_one
+from harness.checks.verdict import findings_of
 from harness.pytest_plugin.queries import Queries
 from target_app.models import User
 
@@ -124,11 +124,11 @@ async def test_the_line_of_a_dependency_is_found(visit: Visit) -> None:
     assert query.call_site.code == "return len(db.scalars(select(User.id)).all())"
 
 
-async def test_what_a_background_task_runs_is_after_the_response(visit: Visit) -> None:
+async def test_what_a_background_task_runs_is_told_by_its_phase(visit: Visit) -> None:
     (query,) = (await visit("/background")).round_trips
 
     assert query.call_site is not None
-    assert (query.call_site.function, query.phase) == ("_note", Phase.AFTER_RESPONSE)
+    assert (query.call_site.function, query.phase) == ("_note", Phase.BACKGROUND)
 
 
 async def test_loads_of_the_serialisation_blame_nobody_in_front_of_it(visit: Visit) -> None:
@@ -142,14 +142,16 @@ async def test_loads_of_a_serialisation_in_the_thread_pool_blame_nobody(visit: V
     _, *loads = (await visit("/threads")).round_trips
 
     assert len(loads) == 3
-    assert {(load.request, load.call_site) for load in loads} == {(1, None)}
+    assert {(load.request, load.phase, load.call_site) for load in loads} == {
+        (1, Phase.SERIALISATION, None)
+    }
 
 
 @pytest.mark.parametrize("path", ["/async", "/threads"])
 async def test_an_n_plus_one_of_the_serialisation_leads_to_the_query_of_the_parents(
     visit: Visit, path: str
 ) -> None:
-    (finding,) = n_plus_one(await visit(path))
+    (finding,) = findings_of(await visit(path))
 
     assert finding.label == "User.posts"
     assert finding.site is not None

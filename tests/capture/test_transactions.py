@@ -152,4 +152,4 @@ def test_a_connection_that_is_lost_in_its_transaction_raises_nothing_of_ours(
         connection.rollback()
 
         assert connection.execute(text("SELECT 1")).scalar() == 1
-    assert [item.is_committed for item in log] == [False]
+    assert [item.is_committed for item in log] == [False, False]

@@ -18,6 +18,7 @@ from target_app.faults import FAULTS
 _ENDPOINTS = "target_app/faults/n_plus_one.py"
 _ELSEWHERE = "target_app/faults/n_plus_one_elsewhere.py"
 _LOOPS = "target_app/faults/query_in_loop.py"
+_COLUMNS = "target_app/faults/columns.py"
 
 # By path below `/faults/`: label, file and function of what must be found there.
 _FOUND = {
@@ -27,15 +28,24 @@ _FOUND = {
     ("n-plus-one/replies", "Comment.replies", _ENDPOINTS, "comments_with_lazy_replies"),
     ("n-plus-one/two-levels", "User.posts", _ENDPOINTS, "authors_with_lazy_threads"),
     ("n-plus-one/two-levels", "Post.comments", _ENDPOINTS, "authors_with_lazy_threads"),
+    ("n-plus-one/refresh", "User.posts", _ENDPOINTS, "authors_refreshed"),
     ("n-plus-one/serialisation", "User.posts", _ELSEWHERE, "authors_lazy_while_serialised"),
     ("n-plus-one/dependency", "User.posts", _ELSEWHERE, "_lazy_authors"),
     ("query-in-loop/profiles", "User in _users_one_by_one", _LOOPS, "_users_one_by_one"),
     (
         "query-in-loop/core-counts",
-        "dbcfde466ac5 in _counts_one_by_one",
+        "comments in _counts_one_by_one",
         _LOOPS,
         "_counts_one_by_one",
     ),
+    (
+        "query-in-loop/text-counts",
+        "comments in _texts_one_by_one",
+        _LOOPS,
+        "_texts_one_by_one",
+    ),
+    ("columns/deferred", "Post", _COLUMNS, "posts_with_deferred_body"),
+    ("columns/expired", "Post", _COLUMNS, "posts_expired"),
     ("query-in-loop/fan-out", "User in _user_apart", _LOOPS, "_user_apart"),
 }
 

@@ -86,6 +86,21 @@ def test_a_level_that_cannot_be_had_is_replaced_and_the_rest_of_the_statement_ke
     assert replaced == "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY"
 
 
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SAVEPOINT one", True),
+        ("-- back\nROLLBACK TO SAVEPOINT one", True),
+        ("RELEASE SAVEPOINT one", True),
+        ("SET TRANSACTION READ ONLY", True),
+        ("SET LOCAL app.tenant = 'a'", False),
+        ("SELECT 'savepoint'", False),
+    ],
+)
+def test_what_is_about_transactions_themselves_is_known(sql: str, *, expected: bool) -> None:
+    assert Meaning.of(sql).is_control is expected
+
+
 def test_a_text_is_read_once() -> None:
     meanings = Meanings()
 

@@ -23,11 +23,12 @@ from harness.database.admin import run_admin
 from harness.database.clones import Run, begun_run
 from harness.database.clones.backstage import backstage
 from harness.database.clones.baseline import Baseline
-from harness.database.clones.kept import MOST_KEPT, Kept
+from harness.database.clones.kept import Kept
 from harness.database.clones.refusals import explained
 from harness.database.clones.strategy import Strategy
-from harness.database.clones.supply import Copy, Supply
+from harness.database.clones.supply import Supply
 from harness.database.clones.templates import MOST_TEMPLATES
+from harness.database.copies import MOST_KEPT, Copy
 from harness.database.embedded import EmbeddedServer
 from harness.database.server import ServerAddress
 from harness.errors import NoDatabaseError, UnreachableTargetError

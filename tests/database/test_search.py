@@ -10,7 +10,7 @@ import pytest
 
 from harness.database.embedded import EmbeddedServer
 from harness.database.external import ExternalServer
-from harness.database.search import find_server, foresee
+from harness.database.search import Foresight, find_server, foresee
 from harness.database.server import ServerAddress
 from harness.database.sources import SOURCES, Missing, Source, Wish
 from harness.errors import ConfigurationError, ExitCode, NoPostgresError, ServerStartError
@@ -187,11 +187,32 @@ def test_a_url_whose_server_lacks_an_extension_is_told(server: PostgresServer) -
 
 @pytest.mark.parametrize(
     ("choice", "nearest"),
-    [("embeded", "embedded"), ("Auto", "auto"), ("contaner", "container"), ("", "auto")],
+    [
+        ("embeded", "embedded"),
+        ("Auto", "auto"),
+        ("contaner", "container"),
+        ("SQLite", "sqlite"),
+        ("", "auto"),
+    ],
 )
 def test_an_unknown_choice_gets_the_nearest_name(choice: str, nearest: str) -> None:
     with pytest.raises(ConfigurationError, match=f'Did you mean "{nearest}"'):
         find_server(choice)
+
+
+def test_no_server_is_taken_where_the_project_works_without() -> None:
+    with pytest.raises(NoPostgresError, match="works on SQLite") as caught:
+        find_server("sqlite")
+
+    assert 'postgres = "embedded"' in str(caught.value)
+    assert foresee("sqlite") == Foresight("sqlite")
+
+
+def test_the_url_of_a_file_is_answered_with_the_word_for_it() -> None:
+    with pytest.raises(ConfigurationError, match="not the URL of a PostgreSQL") as caught:
+        find_server("sqlite:///shop.db")
+
+    assert '"sqlite" alone' in caught.value.remedy
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+asyncpg"])

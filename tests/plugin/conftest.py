@@ -5,6 +5,7 @@ One server serves all of them: its URL stands in the environment, as it would in
 
 from __future__ import annotations
 
+import sys
 from textwrap import dedent
 
 import pytest
@@ -117,6 +118,10 @@ class Project:
         """Run pytest on one module of tests."""
         self.write("test_shop.py", tests)
         return self._pytester.runpytest_subprocess("-q", "-p", "no:locust", *options)
+
+    def run_python(self, script: str, *arguments: str) -> pytest.RunResult:
+        """Run a program of the project's."""
+        return self._pytester.run(sys.executable, script, *arguments)
 
 
 @pytest.fixture

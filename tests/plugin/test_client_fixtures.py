@@ -225,7 +225,8 @@ def test_the_documentations_examples_run(shop: Project, pytestconfig: pytest.Con
     shop.write("shop/main.py", MAIN + without_handlers + websocket + BROKEN)
     shop.configure(pytest_options=LENIENT)
     shop.write("test_options.py", blocks[1])
+    shop.write("test_own.py", blocks[3])
 
-    result = shop.run(blocks[0] + blocks[2], "test_shop.py", "test_options.py")
+    result = shop.run(blocks[0] + blocks[2], "test_shop.py", "test_options.py", "test_own.py")
 
-    result.assert_outcomes(passed=7)
+    result.assert_outcomes(passed=9)

@@ -4,7 +4,8 @@ Commits, locks, NOTIFY, isolation levels and the clock are PostgreSQL's own, and
 threads and processes see the same rows. What `rollback` undoes is here thrown away.
 """
 
-from harness.database.clones.own import Clones, Kind, TestDatabase
+from harness.database.clones.own import Clones
 from harness.database.clones.run import Run, begun_run
+from harness.database.copies import Kind, TestDatabase
 
 __all__ = ["Clones", "Kind", "Run", "TestDatabase", "begun_run"]

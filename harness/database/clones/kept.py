@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 
 from harness.database.clones.backstage import Backstage
 from harness.database.clones.run import KEPT
+from harness.database.copies import MOST_KEPT
 from harness.errors import NoDatabaseError
 
-__all__ = ["MOST_KEPT", "Kept"]
+__all__ = ["Kept"]
 
-MOST_KEPT = 3
 _OLDER = """
 SELECT datname FROM pg_database
 WHERE starts_with(datname, 'harness_') AND starts_with(shobj_description(oid, 'pg_database'), $1)

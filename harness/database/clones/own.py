@@ -1,4 +1,4 @@
-"""The database of one test: made when the test first connects, gone or kept after it.
+"""The databases of tests on a server: made when a test first connects, gone or kept after it.
 
 Rollback mode costs a test that touches no database nothing, and so does this: a marker, or a
 setting for all tests, is no reason to make one.
@@ -6,57 +6,19 @@ setting for all tests, is no reason to make one.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar
 
 from harness.database.clones.baseline import Baseline, Uses
 from harness.database.clones.kept import Kept
 from harness.database.clones.run import Run
 from harness.database.clones.strategy import Strategy
-from harness.database.clones.supply import Copy, Supply
+from harness.database.clones.supply import Supply
+from harness.database.copies import Kind, TestDatabase
 
-__all__ = ["Clones", "Kind", "TestDatabase"]
-
-Kind = Literal["clone", "empty"]
-
-
-@dataclass(slots=True, eq=False)
-class TestDatabase:
-    """What one test has for itself; satisfies `harness.database.rollback.own.OwnDatabase`.
-
-    Args:
-        make: Makes it.
-        prepare: Awaited before, where the first to connect can wait: starts the application, whose
-            lifespan may write to the base line. None if there is nothing to wait for.
-    """
-
-    __test__ = False  # not a class of tests
-
-    make: Callable[[], Copy]
-    prepare: Callable[[], Awaitable[None]] | None = None
-    copy: Copy | None = None
-    is_kept: bool = False
-    _making: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def is_made(self) -> bool:
-        """Whether the test has connected."""
-        return self.copy is not None
-
-    async def before_it_is_made(self) -> None:
-        """Bring the base line to where the test expects it."""
-        if self.prepare is not None:
-            await self.prepare()
-
-    def name(self) -> str:
-        """What it is called; the first to ask waits until it is made."""
-        with self._making:
-            if self.copy is None:
-                self.copy = self.make()
-            return self.copy.name
+__all__ = ["Clones"]
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +32,8 @@ class Clones:
 
     run: Run
     uses: Uses
+    has_rollback_mode: ClassVar[bool] = True
+    """A database for each test is not the only way."""
     _supply: Supply = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,8 +53,15 @@ class Clones:
             if database.copy is not None and not database.is_kept:
                 self._supply.give_back(database.copy)
 
-    def keep(self, database: TestDatabase, *, test: str) -> None:
-        """Keep a test's database beyond the run, until a few newer ones are."""
-        if database.copy is not None and not database.is_kept:
+    def keep(self, database: TestDatabase, *, test: str) -> str:
+        """Keep a test's database beyond the run, until a few newer ones are.
+
+        Returns:
+            Its name; nothing for a test that has not connected.
+        """
+        if database.copy is None:
+            return ""
+        if not database.is_kept:
             Kept(self.run.backstage).keep(database.copy.name, test=test)
             database.is_kept = True
+        return database.copy.name

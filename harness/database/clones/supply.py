@@ -16,22 +16,14 @@ from harness.database.clones.baseline import Baseline
 from harness.database.clones.run import Run
 from harness.database.clones.strategy import Strategy
 from harness.database.clones.traces import Traces
+from harness.database.copies import Copy
 
-__all__ = ["Copy", "Supply"]
+__all__ = ["Supply"]
 
 AHEAD = 2
 MOST_DEAD = 6
 """Copies that wait to be dropped: each takes some 8 MB of the server's disk."""
 _DROP = "DROP DATABASE IF EXISTS %I WITH (FORCE)"
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """A database that one test has for itself."""
-
-    name: str
-    source: str | None
-    """What it is a copy of; None if it was made without a schema."""
 
 
 @dataclass(slots=True, eq=False)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from harness.database.clones.backstage import Backstage
 
 if TYPE_CHECKING:
-    from harness.database.clones.supply import Copy
+    from harness.database.copies import Copy
 
 __all__ = ["Traces"]
 

@@ -113,11 +113,12 @@ class VirtualTransaction:
     physical: AwaitedConnection[AsyncpgLink]
     is_for_statement: bool = False
     """In autocommit, where each statement is a transaction of its own."""
+    is_read_only: bool = False
     frame: Frame | None = None
 
     async def start(self) -> None:
         """BEGIN."""
-        self.frame = await self.physical.begin()
+        self.frame = await self.physical.begin(is_read_only=self.is_read_only)
         self.connection.open_transactions.append(self)
 
     async def commit(self) -> None:
@@ -161,12 +162,12 @@ class VirtualConnection:
     """Its open transactions: one, and more where the application nests asyncpg's own."""
 
     def transaction(
-        self, *, isolation: str | None = None, **_options: object
+        self, *, isolation: str | None = None, readonly: bool = False, **_options: object
     ) -> VirtualTransaction:
         """A transaction; isolation levels are the test's, since there is one real transaction."""
         if isolation in _STRICT_LEVELS:
             advise(Topic.ISOLATION_LEVEL)
-        return VirtualTransaction(self, self.physical())
+        return VirtualTransaction(self, self.physical(), is_read_only=readonly)
 
     @asynccontextmanager
     async def statement(self, sql: str) -> AsyncIterator[AwaitedStatement[AsyncpgLink]]:

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
-from harness.capture.requests import ActiveRequest, current_request
 from harness.database.rollback.deferred import CATALOG, DeferredConstraints, undo_checkpoint
 from harness.database.rollback.meaning import Meaning
 from harness.database.rollback.outer import (
     END_OF_TEST,
+    LOOK_AGAIN_SECONDS,
     Ending,
     OuterTransaction,
     has_failed_before,
 )
 from harness.database.rollback.savepoints import Frame
+from harness.database.rollback.scopes import Scope, Scopes
 
 __all__ = ["AwaitedConnection", "AwaitedLink", "AwaitedStatement", "AwaitedTransactions"]
 
@@ -60,6 +61,7 @@ class AwaitedConnection(Generic[Link]):
 
     link: Link
     wait_seconds: float
+    scopes: Scopes = field(default_factory=Scopes)
     outer: OuterTransaction = field(default_factory=OuterTransaction)
     _turn: asyncio.Condition = field(default_factory=asyncio.Condition)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -107,16 +109,16 @@ class AwaitedConnection(Generic[Link]):
             self.outer.has_raised = True
             raise
 
-    async def begin(self) -> Frame:
+    async def begin(self, *, is_read_only: bool = False) -> Frame:
         """Begin a transaction of the application, once it is the caller's turn.
 
         Raises:
             SandboxConflictError: If the wait does not end, or the transaction around has failed.
         """
-        request = current_request.get()
+        scope = self.scopes.of_task()
         async with self._turn:
-            await self._await_turn(request)
-            frame, sql = self.outer.begin(request)
+            await self._await_turn(scope)
+            frame, sql = self.outer.begin(scope, line=self.scopes.line(), is_read_only=is_read_only)
             try:
                 await self.run(sql)
             except asyncio.CancelledError:
@@ -130,16 +132,24 @@ class AwaitedConnection(Generic[Link]):
                 raise
             return frame
 
-    async def _await_turn(self, request: ActiveRequest | None) -> None:
-        if self.outer.may_begin(request):
+    async def _await_turn(self, scope: Scope | None) -> None:
+        if self.outer.may_begin(scope):
             return
         self.outer.has_waited = True
         try:
             async with asyncio.timeout(self.wait_seconds):
-                await self._turn.wait_for(lambda: self.outer.may_begin(request))
+                while not self.outer.may_begin(scope):
+                    await self._await_news()
         except TimeoutError as error:
-            conflict = self.outer.waited_in_vain(request, wait_seconds=self.wait_seconds)
+            conflict = self.outer.waited_in_vain(
+                scope, line=self.scopes.line(), wait_seconds=self.wait_seconds
+            )
             raise conflict from error
+
+    async def _await_news(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                await self._turn.wait()
 
     async def end(self, frame: Frame, *, is_commit: bool) -> None:
         """Commit or roll back a transaction of the application.
@@ -245,6 +255,8 @@ class AwaitedTransactions(Generic[Link]):
 
     physical: Callable[[], AwaitedConnection[Link]]
     is_autocommit: bool = False
+    is_read_only: bool = False
+    """Whether transactions begin to be, outside of autocommit."""
     _open: tuple[AwaitedConnection[Link], Frame] | None = None
 
     @asynccontextmanager
@@ -252,7 +264,8 @@ class AwaitedTransactions(Generic[Link]):
         """Around a statement: begins a transaction; in autocommit ends it as well."""
         physical = self.physical()
         if self._open is None:
-            self._open = physical, await physical.begin()
+            is_read_only = self.is_read_only and not self.is_autocommit
+            self._open = physical, await physical.begin(is_read_only=is_read_only)
         frame = self._open[1]
         try:
             meaning = physical.outer.note(frame, sql, is_autocommit=self.is_autocommit)

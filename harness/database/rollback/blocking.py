@@ -10,18 +10,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from time import perf_counter
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from harness.capture.requests import ActiveRequest, current_request
 from harness.database.rollback.deferred import CATALOG, DeferredConstraints, undo_checkpoint
 from harness.database.rollback.meaning import Meaning, text_of
 from harness.database.rollback.outer import (
     END_OF_TEST,
+    LOOK_AGAIN_SECONDS,
     Ending,
     OuterTransaction,
     has_failed_before,
 )
 from harness.database.rollback.savepoints import Frame
+from harness.database.rollback.scopes import Scope, Scopes
 
 __all__ = [
     "BlockingConnection",
@@ -66,6 +68,7 @@ class BlockingConnection(Generic[Link]):
 
     link: Link
     wait_seconds: float
+    scopes: Scopes = field(default_factory=Scopes)
     outer: OuterTransaction = field(default_factory=OuterTransaction)
     _turn: threading.Condition = field(default_factory=threading.Condition)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -103,16 +106,16 @@ class BlockingConnection(Generic[Link]):
             self.run(after)
             return result
 
-    def begin(self) -> Frame:
+    def begin(self, *, is_read_only: bool = False) -> Frame:
         """Begin a transaction of the application, once it is the caller's turn.
 
         Raises:
             SandboxConflictError: If the wait does not end, or the transaction around has failed.
         """
-        request = current_request.get()
+        scope = self.scopes.of_thread()
         with self._turn:
-            self._await_turn(request)
-            frame, sql = self.outer.begin(request)
+            self._await_turn(scope)
+            frame, sql = self.outer.begin(scope, line=self.scopes.line(), is_read_only=is_read_only)
             try:
                 self.run(sql)
             except Exception as error:
@@ -122,14 +125,18 @@ class BlockingConnection(Generic[Link]):
                 raise
             return frame
 
-    def _await_turn(self, request: ActiveRequest | None) -> None:
-        if self.outer.may_begin(request):
+    def _await_turn(self, scope: Scope | None) -> None:
+        if self.outer.may_begin(scope):
             return
         self.outer.has_waited = True
-        if not self._turn.wait_for(
-            lambda: self.outer.may_begin(request), timeout=self.wait_seconds
-        ):
-            raise self.outer.waited_in_vain(request, wait_seconds=self.wait_seconds)
+        until = perf_counter() + self.wait_seconds
+        while not self.outer.may_begin(scope):
+            left = until - perf_counter()
+            if left <= 0:
+                raise self.outer.waited_in_vain(
+                    scope, line=self.scopes.line(), wait_seconds=self.wait_seconds
+                )
+            self._turn.wait(min(left, LOOK_AGAIN_SECONDS))
 
     def end(self, frame: Frame, *, is_commit: bool) -> None:
         """Commit or roll back a transaction of the application.
@@ -224,6 +231,8 @@ class BlockingTransactions(Generic[Link]):
 
     physical: Callable[[], BlockingConnection[Link]]
     is_autocommit: bool = False
+    is_read_only: bool = False
+    """Whether transactions begin to be."""
     _open: tuple[BlockingConnection[Link], Frame] | None = None
 
     @contextmanager
@@ -231,7 +240,7 @@ class BlockingTransactions(Generic[Link]):
         """Around a statement: begins a transaction; in autocommit ends it as well."""
         physical = self.physical()
         if self._open is None:
-            self._open = physical, physical.begin()
+            self._open = physical, physical.begin(is_read_only=self.is_read_only)
         frame = self._open[1]
         try:
             meaning = physical.outer.note(frame, sql, is_autocommit=self.is_autocommit)

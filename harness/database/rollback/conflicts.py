@@ -37,7 +37,8 @@ def waited_in_vain(who: str, *, holder: str, wait_seconds: float) -> SandboxConf
     return SandboxConflictError(
         f"{who} waited {wait_seconds:g} s for the transaction of {holder} to end: one connection "
         "serves the whole test",
-        remedy=f"if both must be open at once, {_CLONE}",
+        remedy=f"if both must be open at once, {_CLONE}; if it only takes longer, raise "
+        "wait_seconds in [tool.harness]",
     )
 
 

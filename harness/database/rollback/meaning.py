@@ -27,6 +27,7 @@ _LEAVES_SCHEMA = re.compile(
 )
 # From here on for text in lower case, which is searched three times as fast.
 _SETS_CONSTRAINTS = re.compile(r"set\s+constraints\b")
+_CONTROL = re.compile(_LEADING + r"(?:savepoint|release|rollback|set\s+(?:local\s+)?transaction)\b")
 _SETS_SESSION = re.compile(
     _LEADING + r"(?:set\s+(?!local\b|transaction\b|constraints\b)|reset\b"
     r"|select\s+(?:pg_catalog\.)?set_config\s*\(.*\bfalse\b)",
@@ -75,6 +76,8 @@ class Meaning:
 
     is_read: bool
     may_change_schema: bool
+    is_control: bool
+    """It is about transactions and savepoints themselves, so nothing may be put around it."""
     sets_constraints: bool
     locks_rows: bool
     skips_locked: bool
@@ -97,6 +100,7 @@ class Meaning:
         return cls(
             is_read=is_read(sql),
             may_change_schema=may_change_schema(sql),
+            is_control=_CONTROL.match(code) is not None,
             sets_constraints=_SETS_CONSTRAINTS.search(code) is not None,
             locks_rows=_LOCKS_ROWS.search(code) is not None,
             skips_locked=_SKIPS_LOCKED.search(code) is not None,

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from harness.capture.requests import ActiveRequest
 from harness.database.rollback import conflicts
 from harness.database.rollback.advice import Topic, advise
 from harness.database.rollback.deferred import DeferredConstraints, undo_checkpoint
 from harness.database.rollback.meaning import Meaning, Meanings
 from harness.database.rollback.savepoints import Frame, SavepointStack
+from harness.database.rollback.scopes import Scope
 from harness.errors import SandboxConflictError
+from harness.findings import SourceLine
 
-__all__ = ["END_OF_TEST", "NO_TIMEOUT", "Ending", "OuterTransaction", "has_failed_before"]
+__all__ = [
+    "END_OF_TEST",
+    "LOOK_AGAIN_SECONDS",
+    "NO_TIMEOUT",
+    "Ending",
+    "OuterTransaction",
+    "has_failed_before",
+]
 
 # The connection is in a transaction at all times, so that nothing that slips past us is committed.
 # A session's advisory locks outlive its transactions, and this session outlives the test.
@@ -26,9 +33,12 @@ END_OF_TEST = "ROLLBACK; SELECT pg_advisory_unlock_all(); BEGIN"
 # An application may ask for this time-out; here one transaction spans the test and the pause after
 # it. Run outside of any transaction, so that it outlasts them all.
 NO_TIMEOUT = "SET idle_in_transaction_session_timeout = 0"
+LOOK_AGAIN_SECONDS = 0.05
+"""A task or a thread that ends without ending its transaction tells nobody who waits for that."""
 # Begun anew for the first statement of a test: `now()` is the time at which a transaction began.
 _START = "ROLLBACK; BEGIN; "
 _FAILED_TRANSACTION = "25P02"
+_READ_ONLY = "harness_read_only"
 
 
 def has_failed_before(error: BaseException) -> bool:
@@ -71,23 +81,34 @@ class OuterTransaction:
     _conflicts: list[SandboxConflictError] = field(default_factory=list)
     _has_settings: bool = False
     _meanings: Meanings = field(default_factory=Meanings)
-    _requests: dict[Frame, ActiveRequest | None] = field(default_factory=dict)
+    _scopes: dict[Frame, Scope | None] = field(default_factory=dict)
 
-    def may_begin(self, request: ActiveRequest | None) -> bool:
-        """Whether a transaction may open now: inside the test's own, or the same request's."""
-        top = self.stack.top
-        return top is None or self._requests[top] in {None, request}
+    def may_begin(self, scope: Scope | None) -> bool:
+        """Whether a transaction may open now: inside the test's own, or the same scope's."""
+        holder = self._scopes[self.stack.top] if self.stack.top is not None else None
+        return holder is None or not holder.keeps_out(scope)
 
-    def begin(self, request: ActiveRequest | None) -> tuple[Frame, str]:
+    def begin(
+        self,
+        scope: Scope | None,
+        *,
+        line: SourceLine | None = None,
+        is_read_only: bool = False,
+    ) -> tuple[Frame, str]:
         """Open a transaction.
+
+        Args:
+            scope: Whose it is.
+            line: Of the user's code that begins it, for messages.
+            is_read_only: Whether it refuses writes.
 
         Returns:
             The frame, and the SQL to run; `abandon` the frame if that fails.
         """
         start = "" if self.has_started else _START
         self.has_started = True
-        frame, sql = self.stack.begin(_owner(request))
-        self._requests[frame] = request
+        frame, sql = self.stack.begin(_owner(scope, line))
+        self._scopes[frame], frame.is_read_only = scope, is_read_only
         return frame, start + sql
 
     def abandon(self, frame: Frame) -> None:
@@ -202,7 +223,16 @@ class OuterTransaction:
         self, frame: Frame | None, meaning: Meaning, parameters: object
     ) -> tuple[str, str]:
         """What to run before a statement and after it, so that settings end with transactions."""
-        if frame is None or not (meaning.settings or self._has_settings):
+        if frame is None:
+            return "", ""
+        around = self._settings_around(frame, meaning, parameters)
+        is_within = frame.is_read_only and not meaning.is_control
+        return _read_only_within(*around) if is_within else around
+
+    def _settings_around(
+        self, frame: Frame, meaning: Meaning, parameters: object
+    ) -> tuple[str, str]:
+        if not (meaning.settings or self._has_settings):
             return "", ""
         before, after = self.stack.around_statement(frame)
         names = (mention.resolved(parameters) for mention in meaning.settings)
@@ -217,7 +247,7 @@ class OuterTransaction:
             Whether it changed the schema, so that what is prepared may be stale.
         """
         had_ddl = self.has_ddl
-        self.stack, self._requests = SavepointStack(), {}
+        self.stack, self._scopes = SavepointStack(), {}
         self.has_started = self.has_ddl = self.has_raised = self.has_waited = False
         self._has_settings = self.has_session_settings = False
         if had_ddl:
@@ -234,13 +264,12 @@ class OuterTransaction:
         return conflict
 
     def waited_in_vain(
-        self, request: ActiveRequest | None, *, wait_seconds: float
+        self, scope: Scope | None, *, line: SourceLine | None, wait_seconds: float
     ) -> SandboxConflictError:
         """The error of a turn that did not come."""
+        who = _owner(scope, line)
         return self._remembered(
-            conflicts.waited_in_vain(
-                _owner(request), holder=self._holder, wait_seconds=wait_seconds
-            )
+            conflicts.waited_in_vain(who, holder=self._holder, wait_seconds=wait_seconds)
         )
 
     def begun_in_failed(self, frame: Frame) -> SandboxConflictError:
@@ -253,8 +282,16 @@ class OuterTransaction:
         return self.stack.top.owner if self.stack.top else "the test"
 
 
-def _owner(request: ActiveRequest | None) -> str:
-    if request is None:
-        return "the test"
-    scope: Any = request.scope
-    return f"{scope['method']} {scope['path']}"
+def _read_only_within(before: str, after: str) -> tuple[str, str]:
+    """Read only for the length of one statement: a transaction inside may write, and could not.
+
+    PostgreSQL has no way back from READ ONLY but the end of the savepoint that it was set in.
+    """
+    begin = [f"SAVEPOINT {_READ_ONLY}", "SET TRANSACTION READ ONLY"]
+    end = [f"RELEASE {_READ_ONLY}"]
+    return "; ".join([*filter(None, [before]), *begin]), "; ".join([*end, *filter(None, [after])])
+
+
+def _owner(scope: Scope | None, line: SourceLine | None) -> str:
+    who = "the test" if scope is None else scope.who
+    return who if line is None else f"{who} (begun at {line})"

@@ -94,6 +94,8 @@ class VirtualPsycopg2(_Connection):  # type: ignore[misc] # see above
     closed = 0
     isolation_level: int | None = None
     """Has no effect: one real transaction has one level, that of the test."""
+    deferrable: bool | None = None
+    """Has no effect, as for real without SERIALIZABLE."""
 
     def __init__(self, physical: Callable[[], BlockingConnection[Psycopg2Link]]) -> None:
         with suppress(psycopg2.OperationalError):
@@ -108,6 +110,15 @@ class VirtualPsycopg2(_Connection):  # type: ignore[misc] # see above
     @autocommit.setter
     def autocommit(self, value: bool) -> None:
         self._transactions.is_autocommit = value
+
+    @property
+    def readonly(self) -> bool:
+        """Whether transactions begin to be; in autocommit, each statement."""
+        return self._transactions.is_read_only
+
+    @readonly.setter
+    def readonly(self, value: bool | None) -> None:
+        self._transactions.is_read_only = bool(value)
 
     def set_isolation_level(self, level: int | None) -> None:
         """Only autocommit has an effect."""

@@ -125,7 +125,6 @@ class VirtualAsyncPsycopg:
         self._transactions = AwaitedTransactions(physical)
         # One real transaction has one isolation level, that of the test: these have no effect.
         self.isolation_level: object = None
-        self.read_only: bool | None = None
         self.deferrable: bool | None = None
 
     @property
@@ -143,9 +142,14 @@ class VirtualAsyncPsycopg:
         if value in _STRICT_LEVELS:
             advise(Topic.ISOLATION_LEVEL)
 
+    @property
+    def read_only(self) -> bool:
+        """Whether transactions begin to be."""
+        return self._transactions.is_read_only
+
     async def set_read_only(self, value: bool | None) -> None:  # noqa: FBT001 - psycopg's signature
-        """Keep it in mind."""
-        self.read_only = value
+        """Of the transactions that begin from now on; the server's default is that they write."""
+        self._transactions.is_read_only = bool(value)
 
     async def set_deferrable(self, value: bool | None) -> None:  # noqa: FBT001 - psycopg's signature
         """Keep it in mind."""

@@ -78,7 +78,7 @@ class VirtualPsycopg:
         self._transactions = BlockingTransactions(physical)
         # One real transaction has one isolation level, that of the test: these have no effect.
         self._isolation_level: object = None
-        self.read_only: bool | None = None
+        self._read_only: bool | None = None
         self.deferrable: bool | None = None
 
     @property
@@ -89,6 +89,17 @@ class VirtualPsycopg:
     @autocommit.setter
     def autocommit(self, value: bool) -> None:
         self._transactions.is_autocommit = value
+        self._transactions.is_read_only = bool(self._read_only) and not value
+
+    @property
+    def read_only(self) -> bool | None:
+        """Whether transactions begin to be, outside of autocommit."""
+        return self._read_only
+
+    @read_only.setter
+    def read_only(self, value: bool | None) -> None:
+        self._read_only = value
+        self._transactions.is_read_only = bool(value) and not self.autocommit
 
     @property
     def isolation_level(self) -> object:

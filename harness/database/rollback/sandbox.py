@@ -25,11 +25,13 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 from sqlalchemy.util import await_only
 
+from harness.database.rollback.escapes import Escapes
 from harness.database.rollback.own import OwnConnections, OwnDatabase
+from harness.database.rollback.scopes import Scopes, TestBody
+from harness.database.rollback.sqlite_target import SqliteTarget
 from harness.database.rollback.target import PostgresTarget, Target
 from harness.database.rollback.worlds import World, process_id, world_of
 from harness.errors import (
-    EscapedConnectionError,
     SandboxConflictError,
     SecondDriverError,
     UnsupportedDriverError,
@@ -67,11 +69,13 @@ class Sandbox:
         url: The database; connections to others are left alone.
         residents: Keeps physical connections for as long as their loop lives.
         wait_seconds: How long a transaction waits for its turn.
+        escapes: Judges what leads out of the database.
     """
 
     url: URL
     residents: Residents
     wait_seconds: float = 5.0
+    escapes: Escapes = field(default_factory=Escapes)
     real_uses: int = field(default=0, init=False)
     """How many times a connection to the database was taken that writes for real."""
     connects: int = field(default=0, init=False)
@@ -89,29 +93,36 @@ class Sandbox:
     _worlds: dict[str, World] = field(default_factory=dict)
     _target: Target = field(init=False)
     _own: OwnConnections = field(init=False)
+    _scopes: Scopes = field(init=False)
     _engine_of_test: str | None = None
     """Dialect, driver and mode of the connections that the current test has."""
 
     def __post_init__(self) -> None:
-        self._target = PostgresTarget(self.url)
+        is_file = self.url.get_backend_name() == "sqlite"
+        self._target = SqliteTarget.of(self.url) if is_file else PostgresTarget(self.url)
         self._own = OwnConnections(self.residents, self._closers)
+        self._scopes = Scopes(self.escapes.source)
 
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Watch all connections of the process to the database."""
-        event.listen(Engine, "do_connect", self._do_connect)
+        event.listen(Engine, "do_connect", self.connect)
         event.listen(Pool, "checkout", self._on_checkout)
         try:
             yield
         finally:
             event.remove(Pool, "checkout", self._on_checkout)
-            event.remove(Engine, "do_connect", self._do_connect)
+            event.remove(Engine, "do_connect", self.connect)
             for world in self._worlds.values():
                 world.close()
 
     @contextmanager
     def one_test(
-        self, *, is_guarded: bool = True, own: OwnDatabase | None = None
+        self,
+        *,
+        is_guarded: bool = True,
+        own: OwnDatabase | None = None,
+        body: TestBody | None = None,
     ) -> Iterator[None]:
         """Undo, at the end of the block, what happened to the database inside it.
 
@@ -120,7 +131,11 @@ class Sandbox:
             is_guarded: Whether a connection to another PostgreSQL is refused. Otherwise that
                 begins with the first connection to the database: before, nothing says that the
                 test means to use this one.
+            body: By what the test is known among the tasks and threads that it starts.
         """
+        if own is None:
+            self.escapes.watch.begin_test(self.connects)
+        self._scopes.begin_test(body)
         self._is_active, self._is_guarded, self._own.database = True, is_guarded, own
         self._test += 1
         try:
@@ -134,6 +149,8 @@ class Sandbox:
                 self._is_active = self._is_guarded = False
                 self._engine_of_test = self._own.database = None
                 self._closers.clear()  # of sessions that never connected
+            if own is None:
+                self.escapes.end_test(self.connects, self._process_ids)
 
     def take_conflicts(self) -> list[SandboxConflictError]:
         """The conflicts that were raised since this was last asked, caught or not."""
@@ -151,6 +168,38 @@ class Sandbox:
             yield
         finally:
             _bypassed.reset(token)
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether the test that is running uses the database, or says that it will."""
+        return self._is_guarded
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let in what connects past SQLAlchemy inside the block: it is part of the base line."""
+        with self.escapes.watch.aside(lambda: self.connects):
+            yield
+
+    def step_aside(self) -> None:
+        """Let in whatever connects past SQLAlchemy until a test begins; not inside of one."""
+        if not self._is_active:
+            self.escapes.watch.step_aside()
+
+    def watch_again(self) -> None:
+        """End what was begun in the middle of a test by `Watch.step_aside`."""
+        if self._is_active and self._own.database is None:
+            self.escapes.watch.begin_test(self.connects)
+
+    @contextmanager
+    def _connecting(self) -> Iterator[None]:
+        self.connects += 1
+        with self.escapes.watch.let_in():
+            yield
+
+    def _process_ids(self) -> set[int]:
+        real = [entry.driver_connection for entry in self._real]
+        pooled = {process_id(connection) for connection in real if connection is not None}
+        return pooled.union(*(world.process_ids() for world in self._worlds.values()))
 
     def let_go(self) -> set[int]:
         """Use none of the present connections again: the server is about to end them.
@@ -177,15 +226,16 @@ class Sandbox:
             await_only(self._own.ready(own))
         return wanted(own.name(), is_virtual=False, generation=self._test)
 
-    def _do_connect(
+    def connect(
         self,
         dialect: Dialect,
         entry: ConnectionPoolEntry,
         arguments: Sequence[Any],
         options: Mapping[str, Any],
     ) -> DBAPIConnection | None:
+        """What SQLAlchemy gets when an engine connects; None where it is to connect itself."""
         if not self._target.is_meant(dialect, arguments, options):
-            self._refuse_escape(dialect, options)
+            self._refuse_escape(dialect, arguments, options)
             return None
         wanted = self._wanted(_engine_name(dialect), is_async=dialect.is_async)
         if entry is not None:
@@ -194,7 +244,7 @@ class Sandbox:
             return self._connect_to_own(wanted, dialect, entry, arguments, options)
         if not wanted.is_virtual:
             self._note_real(entry)
-            return None
+            return self._connect_if_shut(dialect, arguments, options)
         world = self._world_of(dialect)
         self._refuse_second_driver(wanted.engine)
         return world.connect(dialect, arguments, options)
@@ -213,13 +263,19 @@ class Sandbox:
         arguments, options = self._target.led(wanted.database, arguments, options)
         return dialect.connect(*arguments, **options)
 
+    def _connect_if_shut(
+        self, dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]
+    ) -> DBAPIConnection | None:
+        """Otherwise SQLAlchemy connects, after the application's own listeners."""
+        if not self.escapes.watch.is_shut:
+            return None
+        with self.escapes.watch.let_in():
+            return dialect.connect(*arguments, **options)
+
     def _note_real(self, entry: ConnectionPoolEntry | None) -> None:
         self.connects += 1
         if entry is not None:
             self._real.add(entry)
-
-    def _note_link(self) -> None:
-        self.connects += 1
 
     def _world_of(self, dialect: Dialect) -> World:
         known = self._worlds.get(_engine_name(dialect))
@@ -231,7 +287,8 @@ class Sandbox:
             closers=self._closers,
             wait_seconds=self.wait_seconds,
             is_active=lambda: self._is_active,
-            opened=self._note_link,
+            connecting=self._connecting,
+            scopes=self._scopes,
         )
         if made is None:
             raise UnsupportedDriverError(
@@ -240,8 +297,8 @@ class Sandbox:
                 remedy="use asyncpg, psycopg or psycopg2, or give the test a database of its own: "
                 '@pytest.mark.database("clone")',
             )
-        self._worlds[_engine_name(dialect)] = made
-        return made
+        # Of threads that connect at once, all must get the same: each world has its own rows.
+        return self._worlds.setdefault(_engine_name(dialect), made)
 
     def _refuse_second_driver(self, engine: str) -> None:
         """Two drivers are two connections, and neither sees what the other has not committed."""
@@ -257,17 +314,13 @@ class Sandbox:
                 '@pytest.mark.database("clone")',
             )
 
-    def _refuse_escape(self, dialect: Dialect, options: Mapping[str, Any]) -> None:
+    def _refuse_escape(
+        self, dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]
+    ) -> None:
         """A test that writes into another database would leave its rows there."""
-        place = self._target.elsewhere(dialect, options)
+        place = self._target.elsewhere(dialect, arguments, options)
         if place is not None and (self._is_guarded or _bypassed.get() is self):
-            raise EscapedConnectionError(
-                f"a test connected to {place}, not to {self._target.name!r}, which is made for "
-                "the tests",
-                remedy="set the variable that the application reads its URL from in "
-                "[tool.harness.env], and get the application from the fixture 'app': importing "
-                "it at the top of a test module is too early",
-            )
+            self.escapes.connected_elsewhere(place, database=self._target.name)
 
     def _on_checkout(self, connection: object, entry: ConnectionPoolEntry, proxy: object) -> None:  # noqa: ARG002
         """A pooled connection from elsewhere is thrown away, and the pool connects anew."""

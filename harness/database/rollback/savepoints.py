@@ -39,6 +39,8 @@ class Frame:
     has_lost_rows: bool = False
     """A later transaction was rolled back, and some of its own rows with it."""
     has_locked_rows: bool = False
+    is_read_only: bool = False
+    """It was begun to be; what begins inside it is not."""
     sets_constraints: bool = False
     """It said when constraints are to be checked, which ends with it."""
     settings: list[str] = field(default_factory=list)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from sqlalchemy import URL
 from sqlalchemy.engine.interfaces import Dialect
 
-__all__ = ["PostgresTarget", "Target"]
+__all__ = ["PostgresTarget", "Target", "other_postgres"]
 
 
 class Target(Protocol):
@@ -30,7 +30,9 @@ class Target(Protocol):
         """Whether a driver is about to connect to it."""
         ...
 
-    def elsewhere(self, dialect: Dialect, options: Mapping[str, Any]) -> str | None:
+    def elsewhere(
+        self, dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]
+    ) -> str | None:
         """Where a driver is about to connect to, if rows that a test writes would stay there."""
         ...
 
@@ -68,21 +70,29 @@ class PostgresTarget:
             port is None or int(port) == self.url.port
         )
 
-    def elsewhere(self, dialect: Dialect, options: Mapping[str, Any]) -> str | None:
+    def elsewhere(
+        self,
+        dialect: Dialect,
+        arguments: Sequence[Any],  # noqa: ARG002 - as in `is_meant`
+        options: Mapping[str, Any],
+    ) -> str | None:
         """Where a driver is about to connect to, if that is another PostgreSQL or database."""
-        if dialect.name != "postgresql":
-            return None
-        database = _database(options)
-        if not database:
-            # In a `dsn` or a service, which only the driver reads.
-            return "a database that the engine's URL does not name"
-        return f"the database {database!r} on port {options.get('port', 5432)}"
+        return other_postgres(options) if dialect.name == "postgresql" else None
 
     def led(
         self, database: str, arguments: Sequence[Any], options: Mapping[str, Any]
     ) -> tuple[Sequence[Any], Mapping[str, Any]]:
         """Over both of a driver's own ways to say it: the word wins over a connection string."""
         return arguments, {**options, _word(options): database}
+
+
+def other_postgres(options: Mapping[str, Any]) -> str:
+    """Which database of a PostgreSQL a driver is about to connect to, in words."""
+    database = _database(options)
+    if not database:
+        # In a `dsn` or a service, which only the driver reads.
+        return "a database that the engine's URL does not name"
+    return f"the database {database!r} on port {options.get('port', 5432)}"
 
 
 def _database(options: Mapping[str, Any]) -> str | None:

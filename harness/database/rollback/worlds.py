@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 
 from harness.database.rollback.awaited import AwaitedConnection
 from harness.database.rollback.blocking import BlockingConnection
+from harness.database.rollback.scopes import Scopes
 from harness.errors import SandboxConflictError
 from harness.loops import Residents
 
@@ -46,6 +47,10 @@ class World(Protocol):
         """The conflicts that were raised since this was last asked, caught or not."""
         ...
 
+    def process_ids(self) -> set[int]:
+        """The server's process ids of the physical connections."""
+        ...
+
     def let_go(self) -> set[int]:
         """Use no present physical connection again: the server is about to end them.
 
@@ -70,7 +75,8 @@ class AwaitedWorld:
         closers: Of the test's sessions, to be awaited when it has been undone.
         wait_seconds: How long a transaction waits for its turn.
         is_active: Whether a test is running.
-        opened: Told of each physical connection.
+        connecting: Entered while a physical connection is opened.
+        scopes: Tell whose a transaction is.
     """
 
     open_link: Callable[..., Awaitable[Any]]
@@ -79,7 +85,8 @@ class AwaitedWorld:
     closers: list[Callable[[], Awaitable[None]]]
     wait_seconds: float
     is_active: Callable[[], bool]
-    opened: Callable[[], None]
+    connecting: Callable[[], AbstractContextManager[None]]
+    scopes: Scopes
     _connecting: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(
         default_factory=WeakKeyDictionary
     )
@@ -133,8 +140,9 @@ class AwaitedWorld:
         self, open_link: Callable[[], Awaitable[Any]]
     ) -> AsyncIterator[AwaitedConnection[Any]]:
         loop = asyncio.get_running_loop()
-        self.opened()
-        physical = AwaitedConnection(await open_link(), self.wait_seconds)
+        with self.connecting():
+            link = await open_link()
+        physical = AwaitedConnection(link, self.wait_seconds, self.scopes)
         await physical.open()
         try:
             yield physical
@@ -173,9 +181,14 @@ class AwaitedWorld:
         outers = [physical.outer for physical in self._physical.values()]
         return [conflict for outer in outers for conflict in outer.take_conflicts()]
 
+    def process_ids(self) -> set[int]:
+        """One for each loop."""
+        links = [known.link for known in self._physical.values()]
+        return {process_id(link.connection) for link in links if not link.is_closed}
+
     def let_go(self) -> set[int]:
         """Forget the physical connections; what is left of them ends with their loops."""
-        left = {process_id(known.link.connection) for known in self._physical.values()}
+        left = self.process_ids()
         self._physical.clear()
         return left
 
@@ -192,14 +205,16 @@ class BlockingWorld:
         virtual: Makes a connection of the driver's kind; it asks for the physical one each time.
         wait_seconds: How long a transaction waits for its turn.
         is_active: Whether a test is running.
-        opened: Told of each physical connection.
+        connecting: Entered while the physical connection is opened.
+        scopes: Tell whose a transaction is.
     """
 
     open_link: Callable[[Dialect, Sequence[Any], Mapping[str, Any]], Any]
     virtual: Callable[[Callable[[], BlockingConnection[Any]]], Any]
     wait_seconds: float
     is_active: Callable[[], bool]
-    opened: Callable[[], None]
+    connecting: Callable[[], AbstractContextManager[None]]
+    scopes: Scopes
     _connecting: threading.Lock = field(default_factory=threading.Lock)
     _physical: BlockingConnection[Any] | None = None
 
@@ -209,9 +224,9 @@ class BlockingWorld:
         """A virtual connection."""
         with self._connecting:
             if self._physical is None or self._physical.link.is_closed:
-                self.opened()
-                link = self.open_link(dialect, arguments, options)
-                self._physical = BlockingConnection(link, self.wait_seconds)
+                with self.connecting():
+                    link = self.open_link(dialect, arguments, options)
+                self._physical = BlockingConnection(link, self.wait_seconds, self.scopes)
                 self._physical.open()
         connection: DBAPIConnection = self.virtual(self._current)
         return connection
@@ -233,11 +248,16 @@ class BlockingWorld:
         """The conflicts of the one connection."""
         return self._physical.outer.take_conflicts() if self._physical is not None else []
 
+    def process_ids(self) -> set[int]:
+        """At most one."""
+        known = self._physical
+        if known is None or known.link.is_closed:
+            return set()
+        return {process_id(known.link.connection)}
+
     def let_go(self) -> set[int]:
         """End the physical connection: there is no loop that would."""
-        if self._physical is None:
-            return set()
-        left = {process_id(self._physical.link.connection)}
+        left = self.process_ids()
         self.close()
         return left
 
@@ -255,7 +275,8 @@ def world_of(
     closers: list[Callable[[], Awaitable[None]]],
     wait_seconds: float,
     is_active: Callable[[], bool],
-    opened: Callable[[], None],
+    connecting: Callable[[], AbstractContextManager[None]],
+    scopes: Scopes,
 ) -> World | None:
     """The world of a dialect's driver, or None for a driver that has no virtual connections."""
     awaited = partial(
@@ -264,9 +285,16 @@ def world_of(
         closers=closers,
         wait_seconds=wait_seconds,
         is_active=is_active,
-        opened=opened,
+        connecting=connecting,
+        scopes=scopes,
     )
-    blocking = partial(BlockingWorld, wait_seconds=wait_seconds, is_active=is_active, opened=opened)
+    blocking = partial(
+        BlockingWorld,
+        wait_seconds=wait_seconds,
+        is_active=is_active,
+        connecting=connecting,
+        scopes=scopes,
+    )
     match dialect.driver, dialect.is_async:
         case "asyncpg", True:
             from harness.database.rollback.asyncpg_driver import (  # noqa: PLC0415 - if it is used

@@ -42,12 +42,18 @@ HAZARDS = (
     Hazard(
         "the application commits",
         EMULATED,
-        ("test_transactions.py::test_what_the_application_commits_is_there_for_all",),
+        (
+            "test_transactions.py::test_what_the_application_commits_is_there_for_all",
+            "test_blocking_transactions.py::test_what_the_application_commits_is_there_for_all",
+        ),
     ),
     Hazard(
         "it rolls back after an IntegrityError and goes on working",
         EMULATED,
-        ("test_transactions.py::test_a_rollback_after_an_error_is_followed_by_more_work",),
+        (
+            "test_transactions.py::test_a_rollback_after_an_error_is_followed_by_more_work",
+            "test_blocking_transactions.py::test_a_rollback_after_an_error_is_followed_by_more_work",
+        ),
     ),
     Hazard(
         "two sessions of one request end in any order",
@@ -55,6 +61,7 @@ HAZARDS = (
         (
             "test_transactions.py::test_two_sessions_end_in_any_order",
             "test_transactions.py::test_writers_that_end_as_begun_both_keep_their_rows",
+            "test_blocking_transactions.py::test_two_sessions_end_in_any_order",
         ),
     ),
     Hazard(
@@ -63,22 +70,33 @@ HAZARDS = (
         (
             "test_transactions.py::test_a_rollback_around_a_commit_is_refused",
             "test_transactions.py::test_a_rollback_around_a_commit_undoes_its_own_rows",
+            "test_blocking_transactions.py::test_a_rollback_around_a_commit_is_refused",
+            "test_blocking_transactions.py::test_a_rollback_around_a_commit_undoes_its_own_rows",
         ),
     ),
     Hazard(
         "`begin_nested()`, also several deep",
         REAL,
-        ("test_transactions.py::test_nested_transactions_undo_their_own_part",),
+        (
+            "test_transactions.py::test_nested_transactions_undo_their_own_part",
+            "test_blocking_transactions.py::test_nested_transactions_undo_their_own_part",
+        ),
     ),
     Hazard(
         "Core: `engine.begin()`",
         EMULATED,
-        ("test_transactions.py::test_core_transactions_share_the_world",),
+        (
+            "test_transactions.py::test_core_transactions_share_the_world",
+            "test_blocking_transactions.py::test_core_transactions_share_the_world",
+        ),
     ),
     Hazard(
         "an engine in AUTOCOMMIT",
         EMULATED,
-        ("test_transactions.py::test_in_autocommit_statements_stand_for_themselves",),
+        (
+            "test_transactions.py::test_in_autocommit_statements_stand_for_themselves",
+            "test_blocking_transactions.py::test_in_autocommit_statements_stand_for_themselves",
+        ),
     ),
     Hazard(
         "a background task with the global session maker",
@@ -93,7 +111,10 @@ HAZARDS = (
     Hazard(
         "rows that a global session maker or `engine.begin()` would leave to the next test",
         EMULATED,
-        ("test_requests.py::test_what_a_test_left_behind_is_not_found_by_the_next",),
+        (
+            "test_requests.py::test_what_a_test_left_behind_is_not_found_by_the_next",
+            "test_blocking_transactions.py::test_what_a_test_left_behind_is_not_found_by_the_next",
+        ),
     ),
     Hazard(
         "50 requests at once, which commit and roll back",
@@ -102,19 +123,37 @@ HAZARDS = (
     ),
     Hazard(
         "tasks of the test itself that end their transactions crosswise",
+        EMULATED,
+        (
+            "test_tasks.py::test_tasks_of_the_test_itself_end_as_they_like",
+            "test_tasks.py::test_tasks_of_a_group_end_as_they_like",
+            "test_tasks.py::test_tasks_of_a_group_of_anyio_end_as_they_like",
+            "test_tasks.py::test_the_test_itself_takes_turns_with_a_task",
+        ),
+    ),
+    Hazard(
+        "threads of the test itself that end their transactions crosswise",
+        EMULATED,
+        (
+            "test_threads.py::test_threads_of_the_test_itself_end_as_they_like",
+            "test_threads.py::test_a_thread_rolls_back_what_it_did_and_nothing_else",
+        ),
+    ),
+    Hazard(
+        "tasks that wait for each other, each with a transaction open",
         REFUSED,
         (
-            (
-                "test_transactions.py::"
-                "test_tasks_of_the_test_itself_that_cannot_be_told_apart_are_refused"
-            ),
-            "test_transactions.py::test_tasks_of_the_test_itself_end_as_they_like",
+            "plugin/test_turns.py::test_tasks_that_wait_for_each_other_are_refused_by_name",
+            "test_tasks.py::test_two_tasks_wait_for_what_the_other_has_begun",
         ),
     ),
     Hazard(
         "a session that stays open in the test while requests run",
         EMULATED,
-        ("test_requests.py::test_requests_run_while_a_session_of_the_test_is_open",),
+        (
+            "test_requests.py::test_requests_run_while_a_session_of_the_test_is_open",
+            "test_blocking_transactions.py::test_requests_run_while_a_session_of_the_test_is_open",
+        ),
     ),
     Hazard(
         "a row of an open transaction that others must not see yet",
@@ -122,6 +161,8 @@ HAZARDS = (
         (
             "test_transactions.py::test_a_row_of_an_open_transaction_is_seen_by_others",
             "test_transactions.py::test_a_row_of_an_open_transaction_is_not_seen_by_others",
+            "test_blocking_transactions.py::test_a_row_of_an_open_transaction_is_seen_by_others",
+            "test_blocking_transactions.py::test_a_row_of_an_open_transaction_is_not_seen_by_others",
         ),
     ),
     Hazard(
@@ -130,6 +171,7 @@ HAZARDS = (
         (
             "test_cancellation.py::test_a_time_out_of_asyncio_loses_its_own_transaction_only",
             "test_cancellation.py::test_a_time_out_of_the_server_loses_its_own_transaction_only",
+            "test_blocking_drivers.py::test_a_statement_that_takes_too_long_loses_its_own_transaction_only",
         ),
     ),
     Hazard(
@@ -143,6 +185,7 @@ HAZARDS = (
         (
             "test_commit.py::test_a_deferred_constraint_is_checked_at_commit",
             "test_commit.py::test_a_deferred_constraint_trigger_is_fired_by_a_commit",
+            "test_blocking_drivers.py::test_a_deferred_constraint_is_checked_at_commit_and_deferred_again",
         ),
     ),
     Hazard(
@@ -151,12 +194,16 @@ HAZARDS = (
         (
             "test_commit.py::test_row_level_security_keeps_two_tenants_apart",
             "test_commit.py::test_what_is_set_for_a_transaction_ends_with_it",
+            "test_blocking_drivers.py::test_what_is_set_for_a_transaction_ends_with_it",
         ),
     ),
     Hazard(
         "`commit` events of engines",
         REAL,
-        ("test_commit.py::test_the_commit_event_of_an_engine_is_fired",),
+        (
+            "test_commit.py::test_the_commit_event_of_an_engine_is_fired",
+            "test_blocking_transactions.py::test_the_commit_event_of_an_engine_is_fired",
+        ),
     ),
     Hazard(
         "sync endpoints in the thread pool",
@@ -177,6 +224,8 @@ HAZARDS = (
         (
             "test_server.py::test_a_notification_is_not_delivered",
             "test_server.py::test_a_notification_is_delivered",
+            "test_blocking_server.py::test_a_notification_is_advised_on",
+            "test_blocking_server.py::test_a_notification_is_delivered",
         ),
     ),
     Hazard(
@@ -185,6 +234,36 @@ HAZARDS = (
         (
             "test_server.py::test_no_transaction_fails_to_serialise",
             "test_server.py::test_a_transaction_fails_to_serialise",
+            "test_blocking_server.py::test_no_transaction_fails_to_serialise",
+            "test_blocking_server.py::test_a_transaction_fails_to_serialise",
+        ),
+    ),
+    Hazard(
+        "READ COMMITTED",
+        REAL,
+        ("test_execution_options.py::test_the_level_of_tests_is_real_and_not_advised_on",),
+    ),
+    Hazard(
+        "`postgresql_readonly` of a connection, a session or an engine",
+        EMULATED,
+        (
+            "test_execution_options.py::test_a_read_only_connection_may_not_write",
+            "test_execution_options.py::test_a_read_only_connection_that_blocks_may_not_write",
+            (
+                "test_execution_options.py::"
+                "test_a_read_only_transaction_keeps_nobody_else_from_writing"
+            ),
+        ),
+    ),
+    Hazard(
+        "`postgresql_deferrable`, which has a meaning with SERIALIZABLE and read only",
+        ADVISED,
+        (
+            ("test_execution_options.py::test_an_engine_may_be_strict_read_only_and_deferrable"),
+            (
+                "test_execution_options.py::"
+                "test_a_strict_level_is_advised_on_wherever_it_is_asked_for"
+            ),
         ),
     ),
     Hazard(
@@ -193,6 +272,7 @@ HAZARDS = (
         (
             "test_server.py::test_an_advisory_lock_does_not_keep_another_transaction_out",
             "test_server.py::test_an_advisory_lock_keeps_another_transaction_out",
+            "test_blocking_server.py::test_an_advisory_lock_keeps_another_transaction_out",
         ),
     ),
     Hazard(
@@ -201,6 +281,8 @@ HAZARDS = (
         (
             "test_server.py::test_a_locked_row_is_not_skipped",
             "test_server.py::test_a_locked_row_is_skipped",
+            "test_blocking_server.py::test_a_locked_row_is_not_skipped",
+            "test_blocking_server.py::test_a_locked_row_is_skipped",
         ),
     ),
     Hazard(
@@ -209,6 +291,7 @@ HAZARDS = (
         (
             "test_server.py::test_what_cannot_run_in_a_transaction_is_refused",
             "test_server.py::test_what_cannot_run_in_a_transaction_runs",
+            "test_blocking_drivers.py::test_what_needs_to_be_outside_of_transactions_runs",
         ),
     ),
     Hazard(
@@ -217,12 +300,17 @@ HAZARDS = (
         (
             "test_requests.py::test_now_is_one_time_for_a_whole_test",
             "test_requests.py::test_now_is_the_time_of_each_transaction",
+            "test_blocking_transactions.py::test_now_is_one_time_for_a_whole_test",
+            "test_blocking_transactions.py::test_now_is_the_time_of_each_transaction",
         ),
     ),
     Hazard(
         "sequences (in rollback mode ids go on rising from test to test)",
         REAL,
-        ("test_server.py::test_a_sequence_goes_on_after_a_rollback",),
+        (
+            "test_server.py::test_a_sequence_goes_on_after_a_rollback",
+            "test_blocking_server.py::test_a_sequence_goes_on_after_a_rollback",
+        ),
     ),
     Hazard(
         "DDL in a test, ENUM types",
@@ -230,13 +318,25 @@ HAZARDS = (
         (
             "test_server.py::test_tables_and_enums_are_made_anew_by_each_test",
             "test_server.py::test_a_column_that_is_added_by_text_is_there_at_once",
+            "test_blocking_server.py::test_tables_and_enums_are_made_anew_by_each_test",
+            "test_blocking_server.py::test_a_column_that_is_added_by_text_is_there_at_once",
         ),
     ),
-    Hazard("COPY", EMULATED, ("test_server.py::test_copy_is_part_of_its_transaction",)),
+    Hazard(
+        "COPY",
+        EMULATED,
+        (
+            "test_server.py::test_copy_is_part_of_its_transaction",
+            "test_blocking_server.py::test_copy_is_part_of_its_transaction",
+        ),
+    ),
     Hazard(
         "cursors of the server",
         REAL,
-        ("test_server.py::test_rows_come_by_a_cursor_of_the_server",),
+        (
+            "test_server.py::test_rows_come_by_a_cursor_of_the_server",
+            "test_blocking_server.py::test_rows_come_by_a_cursor_of_the_server",
+        ),
     ),
     Hazard(
         "Starlette's TestClient inside a coroutine",
@@ -247,9 +347,32 @@ HAZARDS = (
         ),
     ),
     Hazard(
-        "a task that uses the database after its test has ended",
+        "a raw driver, `psql` or another process on the database of the tests",
         REFUSED,
-        ("test_processes.py::test_a_task_that_outlives_its_test_is_refused",),
+        (
+            (
+                "plugin/test_escapes.py::"
+                "test_a_connection_past_the_engine_is_refused_at_its_own_line"
+            ),
+            "plugin/test_escapes.py::test_a_test_in_clone_mode_seals_nothing",
+        ),
+    ),
+    Hazard(
+        "an engine on another database",
+        REFUSED,
+        (
+            "database/test_rollback.py::test_a_database_that_is_not_the_tests_own_is_refused",
+            "database/test_clones.py::test_a_connection_to_another_database_is_refused",
+        ),
+        clone=REFUSED,
+    ),
+    Hazard(
+        "a fire-and-forget task that still runs at the end of its test",
+        REFUSED,
+        (
+            "plugin/test_live_tasks.py::test_a_forgotten_task_is_named_and_ended",
+            "test_processes.py::test_a_task_that_outlives_its_test_is_refused",
+        ),
         clone=REFUSED,
     ),
     Hazard(

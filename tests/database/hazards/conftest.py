@@ -1,11 +1,12 @@
-"""The worlds that hazards are met in: each isolation, through each driver that is awaited."""
+"""The worlds that hazards are met in: each isolation, through each driver."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from harness.database.rollback.advice import LOGGER
 from tests.plugin.conftest import project
 
 __all__ = ["ONLY_CLONE", "ONLY_ROLLBACK", "project"]
@@ -31,6 +33,26 @@ def mode(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+class Heard(logging.Handler):
+    """The topics that were advised on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.topics: list[object] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        assert isinstance(record.args, tuple)
+        self.topics.append(record.args[0])
+
+
+@pytest.fixture
+def heard() -> Iterator[list[object]]:
+    handler, logger = Heard(), logging.getLogger(LOGGER)
+    logger.addHandler(handler)
+    yield handler.topics
+    logger.removeHandler(handler)
+
+
 @pytest.fixture(params=["asyncpg", "psycopg"])
 def url(request: pytest.FixtureRequest, database_url: URL) -> URL:
     """The database of the test, by one driver."""
@@ -43,6 +65,18 @@ async def db(url: URL, mode: str, engine: AsyncEngine) -> AsyncIterator[AsyncEng
     made = create_async_engine(url)
     yield made
     await made.dispose()
+
+
+@pytest.fixture(params=["psycopg", "psycopg2"])
+def sync_db(
+    request: pytest.FixtureRequest,
+    database_url: URL,
+    mode: str,  # noqa: ARG001 - isolated by it
+) -> Iterator[Engine]:
+    """The engine of an application whose driver blocks."""
+    made = create_engine(database_url.set(drivername=f"postgresql+{request.param}"))
+    yield made
+    made.dispose()
 
 
 @pytest.fixture

@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from harness.database.rollback.advice import LOGGER, Topic
+from harness.database.rollback.advice import Topic
 from tests.database.hazards.conftest import ONLY_ROLLBACK
 
 ROWS = "SELECT 1 FROM pg_catalog.pg_class LIMIT 0"
 
 pytestmark = ONLY_ROLLBACK
-
-
-class Heard(logging.Handler):
-    """The topics that were advised on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.topics: list[object] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        assert isinstance(record.args, tuple)
-        self.topics.append(record.args[0])
-
-
-@pytest.fixture
-def heard() -> Iterator[list[object]]:
-    handler, logger = Heard(), logging.getLogger(LOGGER)
-    logger.addHandler(handler)
-    yield handler.topics
-    logger.removeHandler(handler)
 
 
 async def run(engine: AsyncEngine, *statements: str) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import URL, Engine, create_engine, func, select, text
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from harness.errors import RefusedStatementError, SandboxConflictError
+from tests.database.hazards.conftest import ONLY_CLONE, ONLY_ROLLBACK
 
 FAMILY = (
     "CREATE TABLE parents (id int PRIMARY KEY)",
@@ -24,11 +23,9 @@ PARENT = "INSERT INTO parents VALUES (1)"
 TENANT = "SELECT coalesce(current_setting('app.tenant', true), '')"
 
 
-@pytest.fixture(params=["psycopg", "psycopg2"])
-def db(request: pytest.FixtureRequest, database_url: URL, engine: object) -> Iterator[Engine]:  # noqa: ARG001 - isolated by it
-    made = create_engine(database_url.set(drivername=f"postgresql+{request.param}"))
-    yield made
-    made.dispose()
+@pytest.fixture
+def db(sync_db: Engine) -> Engine:
+    return sync_db
 
 
 def run(engine: Engine, *statements: str) -> None:
@@ -61,6 +58,7 @@ def test_in_autocommit_a_deferred_constraint_is_checked_by_each_statement(db: En
     assert scalar(db, "SELECT count(*) FROM children") == 0
 
 
+@ONLY_ROLLBACK
 def test_a_commit_is_not_blamed_for_what_the_transaction_around_it_violates(db: Engine) -> None:
     run(db, *FAMILY)
 
@@ -109,12 +107,24 @@ def test_a_statement_that_takes_too_long_loses_its_own_transaction_only(db: Engi
     assert scalar(db, "SHOW statement_timeout") == "0"
 
 
+@ONLY_ROLLBACK
 def test_what_needs_to_be_outside_of_transactions_is_refused_with_the_way_out(db: Engine) -> None:
     with pytest.raises(RefusedStatementError, match=r"^VACUUM cannot run") as caught:
         run(db.execution_options(isolation_level="AUTOCOMMIT"), "VACUUM")
 
     assert '@pytest.mark.database("clone")' in caught.value.remedy
     assert scalar(db, "SELECT 1") == 1
+
+
+@ONLY_CLONE
+def test_what_needs_to_be_outside_of_transactions_runs(db: Engine) -> None:
+    autocommit = db.execution_options(isolation_level="AUTOCOMMIT")
+
+    with autocommit.connect() as connection:
+        connection.execute(text("VACUUM tags"))
+        connection.execute(text("CREATE INDEX CONCURRENTLY soon ON tags (name)"))
+
+    assert scalar(db, "SELECT to_regclass('soon') IS NOT NULL") is True
 
 
 def test_within_a_transaction_the_server_refuses_it_as_ever(db: Engine) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -142,33 +141,6 @@ async def test_a_row_of_an_open_transaction_is_seen_by_others(sessions: Sessions
 @ONLY_CLONE
 async def test_a_row_of_an_open_transaction_is_not_seen_by_others(sessions: Sessions) -> None:
     assert await seen_by_another(sessions) == []
-
-
-async def end_crosswise_in_tasks(sessions: Sessions) -> list[object]:
-    async def work(number: int) -> None:
-        async with sessions() as session:
-            await add(session, f"{number:02}")
-            await asyncio.sleep(0)
-            await (session.rollback() if number % 3 == 0 else session.commit())
-
-    return [*await asyncio.gather(*(work(number) for number in range(9)), return_exceptions=True)]
-
-
-@ONLY_ROLLBACK
-async def test_tasks_of_the_test_itself_that_cannot_be_told_apart_are_refused(
-    sessions: Sessions,
-) -> None:
-    outcomes = await end_crosswise_in_tasks(sessions)
-
-    assert {type(outcome) for outcome in outcomes} == {type(None), SandboxConflictError}
-
-
-@ONLY_CLONE
-async def test_tasks_of_the_test_itself_end_as_they_like(sessions: Sessions) -> None:
-    outcomes = await end_crosswise_in_tasks(sessions)
-
-    assert set(outcomes) == {None}
-    assert await names(sessions) == ["01", "02", "04", "05", "07", "08"]
 
 
 async def test_in_autocommit_statements_stand_for_themselves(

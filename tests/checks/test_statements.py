@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from harness.capture.recording import Cause, Phase, Recording, RequestRecord, RoundTrip
-from harness.checks.n_plus_one import n_plus_one
+from harness.checks.statements import statement_findings
 from harness.findings import Severity
 from harness.pytest_plugin.queries import Queries
 from target_app.models import User
@@ -120,7 +120,7 @@ async def test_the_identity_depends_on_neither_rows_nor_lines(
         requests=taken.requests,
     )
 
-    (many,) = n_plus_one(moved)
+    (many,) = statement_findings(moved)
     assert many != few
     assert many.identity == few.identity
 
@@ -135,7 +135,7 @@ async def test_every_endpoint_has_an_identity_of_its_own(
     ]
     requests = (request_to("/users", number=1), request_to("/authors", number=2))
 
-    found = n_plus_one(Recording(round_trips=tuple(trips), requests=requests))
+    found = statement_findings(Recording(round_trips=tuple(trips), requests=requests))
 
     assert [finding.anchor for finding in found] == ["GET /authors", "GET /users"]
 
@@ -150,13 +150,13 @@ def test_the_same_fault_in_two_requests_is_found_once(
     ]
     requests = (request_to(number=1), request_to(number=2))
 
-    assert len(n_plus_one(Recording(round_trips=tuple(trips), requests=requests))) == 1
+    assert len(statement_findings(Recording(round_trips=tuple(trips), requests=requests))) == 1
 
 
 def test_two_gets_on_two_lines_are_no_n_plus_one(trip: MakeTrip, request_to: MakeRequest) -> None:
     trips = [trip(line=line) for line in (10, 11, 12, 13, 14, 15)]
 
-    assert n_plus_one(Recording(round_trips=tuple(trips), requests=(request_to(),))) == []
+    assert statement_findings(Recording(round_trips=tuple(trips), requests=(request_to(),))) == []
 
 
 def test_lazy_loads_on_two_lines_are_no_n_plus_one(trip: MakeTrip, request_to: MakeRequest) -> None:
@@ -165,13 +165,13 @@ def test_lazy_loads_on_two_lines_are_no_n_plus_one(trip: MakeTrip, request_to: M
         for line in (10, 11)
     ]
 
-    assert n_plus_one(Recording(round_trips=tuple(trips), requests=(request_to(),))) == []
+    assert statement_findings(Recording(round_trips=tuple(trips), requests=(request_to(),))) == []
 
 
 def test_the_same_parent_twice_is_no_n_plus_one(trip: MakeTrip, request_to: MakeRequest) -> None:
     trips = [trip(cause=Cause.LAZY, relationship="User.posts", parent=1) for _ in range(2)]
 
-    assert n_plus_one(Recording(round_trips=tuple(trips), requests=(request_to(),))) == []
+    assert statement_findings(Recording(round_trips=tuple(trips), requests=(request_to(),))) == []
 
 
 def test_the_chunks_of_an_eager_loader_are_no_n_plus_one(
@@ -181,13 +181,15 @@ def test_the_chunks_of_an_eager_loader_are_no_n_plus_one(
 
     taken = Recording(round_trips=(trip(), *chunks), requests=(request_to(),))
 
-    assert n_plus_one(taken) == []
+    assert statement_findings(taken) == []
 
 
 def test_writes_in_a_loop_are_no_n_plus_one(trip: MakeTrip, request_to: MakeRequest) -> None:
-    trips = [trip("INSERT INTO a VALUES (?)", cause=Cause.WRITE) for _ in range(6)]
+    trips = [trip("INSERT INTO a VALUES (?)", cause=Cause.BULK) for _ in range(6)]
 
-    assert n_plus_one(Recording(round_trips=tuple(trips), requests=(request_to(),))) == []
+    (finding,) = statement_findings(Recording(round_trips=tuple(trips), requests=(request_to(),)))
+
+    assert finding.kind == "write-loop"
 
 
 def test_polling_with_the_same_value_is_no_n_plus_one(
@@ -195,7 +197,7 @@ def test_polling_with_the_same_value_is_no_n_plus_one(
 ) -> None:
     trips = [trip(value=7) for _ in range(6)]
 
-    assert n_plus_one(Recording(round_trips=tuple(trips), requests=(request_to(),))) == []
+    assert statement_findings(Recording(round_trips=tuple(trips), requests=(request_to(),))) == []
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_a_repeated_statement_is_certain_from_five_runs_on(
 ) -> None:
     trips = [trip(cause=cause) for _ in range(times)]
 
-    found = n_plus_one(Recording(round_trips=tuple(trips), requests=(request_to(),)))
+    found = statement_findings(Recording(round_trips=tuple(trips), requests=(request_to(),)))
 
     assert [finding.severity for finding in found] == severities
 
@@ -223,7 +225,7 @@ def test_lazy_loads_outside_of_requests_belong_to_their_function(trip: MakeTrip)
         for parent in (1, 2)
     ]
 
-    (finding,) = n_plus_one(Recording(round_trips=tuple(trips)))
+    (finding,) = statement_findings(Recording(round_trips=tuple(trips)))
 
     assert finding.identity == "n-plus-one User.posts @ shop/users.py::list_users"
 
@@ -234,7 +236,7 @@ def test_the_title_says_when_the_loads_ran(trip: MakeTrip, request_to: MakeReque
         for parent in (1, 2)
     ]
 
-    (finding,) = n_plus_one(Recording(round_trips=tuple(trips), requests=(request_to(),)))
+    (finding,) = statement_findings(Recording(round_trips=tuple(trips), requests=(request_to(),)))
 
     assert finding.title.endswith("while the response was serialised")
 
@@ -244,4 +246,4 @@ def test_the_batches_of_a_bulk_insert_are_no_repetition(
 ) -> None:
     batches = [trip(cause=Cause.CORE, batch=batch) for batch in range(6)]
 
-    assert n_plus_one(Recording(round_trips=tuple(batches), requests=(request_to(),))) == []
+    assert statement_findings(Recording(round_trips=tuple(batches), requests=(request_to(),))) == []

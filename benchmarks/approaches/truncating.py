@@ -1,0 +1,35 @@
+"""TRUNCATE of all tables after each test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
+
+from benchmarks.project.models import Base
+
+__all__ = ["async_session", "sync_session"]
+
+_NAMES = ", ".join(Base.metadata.tables)
+_TRUNCATE = text(f"TRUNCATE {_NAMES} RESTART IDENTITY CASCADE")
+
+
+@pytest.fixture
+async def async_session(async_engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
+    """Commits for real."""
+    async with AsyncSession(async_engine) as session:
+        yield session
+    async with async_engine.begin() as connection:
+        await connection.execute(_TRUNCATE)
+
+
+@pytest.fixture
+def sync_session(sync_engine: Engine) -> Iterator[Session]:
+    """Commits for real."""
+    with Session(sync_engine) as session:
+        yield session
+    with sync_engine.begin() as connection:
+        connection.execute(_TRUNCATE)

@@ -1,0 +1,23 @@
+"""A database for one measurement: made for it, dropped after it on every path."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from harness.database.admin import run_admin
+from harness.database.server import PostgresServer
+
+__all__ = ["new_database"]
+
+
+@contextmanager
+def new_database(server: PostgresServer) -> Iterator[str]:
+    """The name of an empty database for the block."""
+    name = f"benchmark_{secrets.token_hex(4)}"
+    run_admin(server.address, [f"CREATE DATABASE {name}"])
+    try:
+        yield name
+    finally:
+        run_admin(server.address, [f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"])

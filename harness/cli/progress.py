@@ -1,0 +1,65 @@
+"""How far a verb is: steps as lines that stay; on a terminal, the present detail beside a spinner.
+
+In the log of a CI job nothing moves, so there the detail is a line every few seconds: a job that
+says nothing for long is taken for dead.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.status import Status
+
+__all__ = ["Progress"]
+
+_SILENCE_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class Progress:
+    """Told of every step by what is at work.
+
+    Args:
+        console: Where to show it.
+        silence_seconds: Most seconds without a line where there is no terminal.
+    """
+
+    console: Console
+    silence_seconds: float = _SILENCE_SECONDS
+    _began: float = field(default_factory=time.perf_counter)
+    _spoke: float = field(default_factory=time.perf_counter)
+    _spinner: Status | None = None
+    _current: str = ""
+
+    @contextmanager
+    def shown(self) -> Iterator[Progress]:
+        """Show it for the block."""
+        if not self.console.is_terminal:
+            yield self
+            return
+        with self.console.status("") as self._spinner:
+            yield self
+        self._spinner = None
+
+    def step(self, text: str) -> None:
+        """A new step begins."""
+        self._current = text
+        self._print(text)
+        if self._spinner is not None:
+            self._spinner.update(text)
+
+    def detail(self, text: str) -> None:
+        """What the step is working on."""
+        if self._spinner is not None:
+            self._spinner.update(f"{self._current}  [dim]{text}[/dim]")
+        elif time.perf_counter() - self._spoke >= self.silence_seconds:
+            self._print(f"  {text}")
+
+    def _print(self, text: str) -> None:
+        self._spoke = time.perf_counter()
+        seconds = self._spoke - self._began
+        self.console.print(f"[dim]{seconds:5.1f} s[/dim]  {text}", highlight=False, soft_wrap=True)
