@@ -58,8 +58,9 @@ class Owner(Enum):
 
 
 # From a listener outwards: the dispatch of the event, the execution of a cursor and of a context,
-# and then, for what has been compiled, three more up to `Connection.execute`.
-_DISPATCH, _EXECUTE = 3, 6
+# and then, for what has been compiled, two more below `Connection.execute`, where the greenlet of
+# an `AsyncConnection` ends.
+_DISPATCH, _EXECUTE = 3, 5
 
 _FASTAPI: Mapping[str, Mapping[str, Boundary | Passage]] = {
     "/fastapi/routing.py": {
@@ -194,7 +195,7 @@ class StackBook:
         while frame is not None and self.source.owner(frame.f_code.co_filename) is Owner.LIBRARY:
             own += 1
             frame = frame.f_back
-        return 1 + (_EXECUTE if own >= _EXECUTE else min(own, _DISPATCH))
+        return 1 + (_EXECUTE if own > _EXECUTE else min(own, _DISPATCH))
 
     def _codes(self, frame: FrameType | None, count: int) -> tuple[CodeType, ...]:
         """The code objects of the first so many frames of the user's."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from harness.capture.recording import Cause, RoundTrip
-from harness.checks.scope import Claim, Scope, during, grouped, is_of_a_test
+from harness.checks.scope import Claim, Scope, during, grouped
 from harness.findings import Finding, Severity
 
 __all__ = ["KIND", "column_reloads"]
@@ -42,7 +42,7 @@ def column_reloads(scope: Scope, trips: Sequence[RoundTrip]) -> Iterator[Claim]:
         for trip in trips
         if trip.cause in _FEWEST
         and trip.statement not in after_writes
-        and not (scope.is_of_tests and is_of_a_test(trip.call_site))
+        and not scope.is_a_tests_own(trip)
     ]
     by_place = grouped(reloads, key=lambda trip: (trip.cause, trip.entity, trip.stack_key))
     for (cause, *_), runs in by_place.items():

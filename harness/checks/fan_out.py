@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.capture.recording import RoundTrip
-from harness.checks.scope import BY_HAND, Claim, Scope, during, grouped, is_of_a_test
+from harness.checks.scope import BY_HAND, Claim, Scope, during, grouped
 from harness.findings import Finding, Severity
 
 __all__ = ["KIND", "fan_out"]
@@ -25,9 +25,7 @@ def fan_out(scope: Scope, trips: Sequence[RoundTrip]) -> Iterator[Claim]:
     candidates = [
         trip
         for trip in trips
-        if trip.cause in BY_HAND
-        and trip.stack_key
-        and not (scope.is_of_tests and is_of_a_test(trip.call_site))
+        if trip.cause in BY_HAND and trip.stack_key and not scope.is_a_tests_own(trip)
     ]
     for runs in grouped(candidates, key=lambda t: (t.fingerprint.id, t.stack_key)).values():
         workers = {(run.task, run.thread) for run in runs}

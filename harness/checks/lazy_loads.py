@@ -24,7 +24,11 @@ _DISTINCT_PARENTS = 2
 
 def lazy_loads(scope: Scope, trips: Sequence[RoundTrip]) -> Iterator[Claim]:
     """Relationships that were loaded for one parent after the other."""
-    loads = [trip for trip in trips if trip.relationship and trip.parent_key is not None]
+    loads = [
+        trip
+        for trip in trips
+        if trip.relationship and trip.parent_key is not None and not scope.is_a_tests_own(trip)
+    ]
     by_place = grouped(loads, key=lambda load: (load.relationship, load.cause, load.stack_key))
     for runs in by_place.values():
         parents = {load.parent_key for load in runs}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.capture.recording import RoundTrip
-from harness.checks.scope import BY_HAND, Claim, Scope, during, grouped, is_of_a_test
+from harness.checks.scope import BY_HAND, Claim, Scope, during, grouped
 from harness.checks.walks import is_walk
 from harness.findings import Finding, Severity
 
@@ -71,7 +71,8 @@ def _repeated(scope: Scope, trips: Sequence[RoundTrip]) -> Iterator[list[RoundTr
         for trip in trips
         if trip.cause in BY_HAND
         and not trip.fingerprint.is_write
-        and not (scope.is_of_tests and (trip.call_site is None or is_of_a_test(trip.call_site)))
+        and (trip.call_site is not None or scope.request is not None)
+        and not scope.is_a_tests_own(trip)
     ]
     places = grouped(candidates, key=lambda trip: (trip.fingerprint.id, trip.stack_key, trip.phase))
     yield from (runs for runs in places.values() if len(runs) > 1)

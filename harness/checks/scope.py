@@ -63,10 +63,9 @@ class Scope:
     refusals: tuple[Refusal, ...] = ()
     """Loads that the ORM refused."""
 
-    @property
-    def is_of_tests(self) -> bool:
-        """Whether a loop in it may be a test's own: then it is no fault of the application."""
-        return self.request is None
+    def is_a_tests_own(self, where: RoundTrip | Refusal) -> bool:
+        """Whether a test itself did it, and not the application."""
+        return self.request is None and _is_of_a_test(where.call_site)
 
     def statement(self, number: int) -> RoundTrip | None:
         """One of its statements."""
@@ -145,8 +144,8 @@ def during(phase: Phase) -> str:
     return _WHILE.get(phase, "")
 
 
-def is_of_a_test(site: SourceLine | None) -> bool:
-    """Whether a line stands in a test: a loop there is no fault of the application."""
+def _is_of_a_test(site: SourceLine | None) -> bool:
+    """Whether a line stands in a test, by the name of its file."""
     name = PurePosixPath(site.path).name if site is not None else ""
     return name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.capture.recording import RoundTrip
-from harness.checks.scope import BY_HAND, Claim, Scope, during, grouped, is_of_a_test
+from harness.checks.scope import BY_HAND, Claim, Scope, during, grouped
 from harness.checks.walks import is_walk
 from harness.findings import Finding, Severity
 
@@ -29,7 +29,7 @@ def sequences(scope: Scope, trips: Sequence[RoundTrip]) -> Iterator[Claim]:
         if trip.cause in BY_HAND
         and trip.stack_key
         and not trip.fingerprint.is_write
-        and not (scope.is_of_tests and is_of_a_test(trip.call_site))
+        and not scope.is_a_tests_own(trip)
     ]
     for own in grouped(candidates, key=lambda trip: (trip.session, trip.task)).values():
         yield from _in_order(scope, own)

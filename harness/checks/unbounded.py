@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.capture.recording import Cause, RoundTrip
-from harness.checks.scope import BY_HAND, Claim, Scope, during, is_of_a_test
+from harness.checks.scope import BY_HAND, Claim, Scope, during
 from harness.findings import Finding, Severity
 
 __all__ = ["KIND", "unbounded_results"]
@@ -25,8 +25,12 @@ def unbounded_results(scope: Scope, trips: Sequence[RoundTrip]) -> Iterator[Clai
     for trip in trips:
         is_read = trip.cause in _READS and not trip.fingerprint.is_write
         is_bounded = trip.is_limited or trip.is_streamed or bool(trip.in_size)
-        is_of_tests = scope.is_of_tests and is_of_a_test(trip.call_site)
-        if is_read and trip.row_count >= _MANY_ROWS and not is_bounded and not is_of_tests:
+        if (
+            is_read
+            and trip.row_count >= _MANY_ROWS
+            and not is_bounded
+            and not scope.is_a_tests_own(trip)
+        ):
             finding = _finding(scope, trip)
             yield Claim(finding, frozenset())  # it says nothing of why the statement ran
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.capture.recording import Cause, RoundTrip
-from harness.checks.scope import Claim, Scope, during, grouped, is_of_a_test
+from harness.checks.scope import Claim, Scope, during, grouped
 from harness.findings import Finding, Severity
 
 __all__ = ["KINDS", "flushes_in_loops", "write_loops"]
@@ -58,8 +58,7 @@ def flushes_in_loops(scope: Scope, trips: Sequence[RoundTrip]) -> Iterator[Claim
 
 def _own(scope: Scope, trips: Sequence[RoundTrip]) -> Iterator[RoundTrip]:
     for trip in trips:
-        is_of_tests = scope.is_of_tests and is_of_a_test(trip.call_site)
-        if trip.stack_key and not trip.has_failed and not is_of_tests:
+        if trip.stack_key and not trip.has_failed and not scope.is_a_tests_own(trip):
             yield trip
 
 

@@ -11,6 +11,7 @@ from collections.abc import Generator, Mapping
 
 import pytest
 
+from harness.checks.server_error import KIND as SERVER_ERROR
 from harness.findings import Finding, Judgement, Severity
 from harness.report.plain import finding_in_brief
 
@@ -71,6 +72,11 @@ class DetectionSection:
         if len(told) > _MOST_SHOWN:
             terminalreporter.write_line(f"… and {len(told) - _MOST_SHOWN} more")
         terminalreporter.write_line(_WAY_OUT.format(kind=told[0]["kind"]))
+
+
+def _is_told(finding: Finding) -> bool:
+    """Notes are for those who ask; an error answer is often what a test is about."""
+    return finding.severity is not Severity.NOTE and finding.kind != SERVER_ERROR
 
 
 def _carried(finding: Finding) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -372,3 +372,20 @@ def test_the_connection_of_a_blocking_drivers_tests_is_replaced(
 
     assert look() == before == ["old"]
     engine.dispose()
+
+
+def test_a_session_is_closed_on_its_own_loop_whatever_loops_earlier_tests_had(bench: Bench) -> None:
+    session = AsyncSession(bench.engine)
+
+    async def use() -> str:
+        return str(await session.scalar(NAME))
+
+    with ExitStack() as earlier:
+        for runner in [earlier.enter_context(asyncio.Runner()) for _ in range(5)]:
+            with bench.one_test():
+                runner.run(bench.name())
+        with bench.one_test() as own:
+            bench.sandbox.close_after_test(session.close)
+            assert bench.await_(use) == own.name()
+
+        assert not session.in_transaction()

@@ -273,15 +273,53 @@ def test_a_server_that_ends_meanwhile_is_inconclusive(
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_server_that_was_told_to_count_nothing_is_skipped(place: str) -> None:
+@pytest.mark.parametrize(
+    ("setting", "value", "reason"),
+    [
+        ("pg_stat_statements.track", "none", "its track is none"),
+        ("compute_query_id", "off", "compute_query_id is off"),
+    ],
+)
+def test_a_server_that_was_told_to_count_nothing_is_skipped(
+    place: str, setting: str, value: str, reason: str
+) -> None:
     with (
-        started(place, {"pg_stat_statements.track": "none"}) as server,
+        started(place, {setting: value}) as server,
         server_counts(server.address, SHOP) as counts,
     ):
         pass
 
     assert counts.tally.verdict is Verdict.SKIPPED
-    assert "its track is none" in counts.tally.reason
+    assert reason in counts.tally.reason
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_a_function_runs_inside_of_a_statement_is_not_counted(place: str) -> None:
+    function = (
+        "CREATE FUNCTION one() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT 1); END'"
+    )
+    with started(place, {"pg_stat_statements.track": "all"}) as server:
+        run_admin(server.address, [function])
+        with server_counts(server.address, "postgres") as counts:
+            run_admin(server.address, ["SELECT one()"])
+
+    assert calls_of(counts.tally)["SELECT one()"] == 1
+    assert not any("(SELECT ?)" in text for text in calls_of(counts.tally))
+
+
+def test_an_old_version_of_the_extension_is_skipped_with_the_remedy(
+    address: ServerAddress,
+) -> None:
+    run_admin(address, ["CREATE EXTENSION pg_stat_statements VERSION '1.8'"])
+    with ExitStack() as stack:
+        stack.callback(run_admin, address, ["DROP EXTENSION pg_stat_statements"])
+
+        with server_counts(address, SHOP) as counts:
+            pass
+
+    assert counts.tally.verdict is Verdict.SKIPPED
+    assert "pg_stat_statements 1.8 does not tell" in counts.tally.reason
+    assert "ALTER EXTENSION pg_stat_statements UPDATE" in counts.tally.reason
 
 
 @pytest.mark.parametrize("place", PLACES)

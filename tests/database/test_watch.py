@@ -25,6 +25,7 @@ from harness.database.server import ServerAddress
 from harness.errors import EscapedConnectionError, EscapeWarning, UnreachableTargetError
 
 REFUSED = "not currently accepting connections"
+ATTEMPTS = 100
 KILLED = """
 import os, signal, sys
 from harness.database.clones import begun_run
@@ -210,9 +211,12 @@ def test_what_a_killed_run_has_sealed_is_cleared_away_by_the_next(address: Serve
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
 
-    with begun_run(address) as run:
-        query = "SELECT count(*) FROM pg_database WHERE datname = $1"
-        left = run.backstage.call(run.backstage.value(query, killed.stdout.strip()))
+    query = "SELECT count(*) FROM pg_database WHERE datname = $1"
+    for _ in range(ATTEMPTS):  # until the server has noticed that its client is gone
+        with begun_run(address) as run:
+            left = run.backstage.call(run.backstage.value(query, killed.stdout.strip()))
+        if left == 0:
+            break
 
     assert left == 0
 

@@ -60,12 +60,17 @@ class OwnConnections:
     """By the loop that they belong to; None where the driver is not asynchronous."""
     _loops: WeakSet[asyncio.AbstractEventLoop] = field(default_factory=WeakSet)
     """That close what a test has opened before they end."""
+    _used: list[asyncio.AbstractEventLoop] = field(default_factory=list)
+    """By the running test, in the order of its first connections: sessions are closed on the loop
+    that they were used on."""
 
     async def ready(self, database: OwnDatabase) -> None:
         """Wait for whatever has to be in it; and see to it that what is opened is closed."""
         if not database.is_made:
             await database.before_it_is_made()
         loop = asyncio.get_running_loop()
+        if loop not in self._used:
+            self._used.append(loop)
         if loop not in self._loops:
             self._loops.add(loop)
             await self.residents.enter(self._closing())
@@ -78,7 +83,8 @@ class OwnConnections:
         """Close sessions and idle connections: the database is about to go."""
         if self.database is None:
             return
-        for loop in [loop for loop in self._loops if not loop.is_closed()]:
+        used, self._used = self._used, []
+        for loop in [loop for loop in used if not loop.is_closed()]:
             if loop.is_running():
                 closing = asyncio.run_coroutine_threadsafe(self._close(), loop)
                 closing.result(timeout=_LONGEST_CLOSING_SECONDS)
