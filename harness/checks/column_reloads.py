@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from harness.capture.recording import Cause, RoundTrip
-from harness.checks.scope import Claim, Scope, during, grouped
+from harness.checks.scope import Claim, Scope, grouped
 from harness.findings import Finding, Severity
 
 __all__ = ["KIND", "column_reloads"]
@@ -55,20 +55,14 @@ def column_reloads(scope: Scope, trips: Sequence[RoundTrip]) -> Iterator[Claim]:
 def _finding(scope: Scope, runs: Sequence[RoundTrip], objects: int) -> Finding:
     first = runs[0]
     query = scope.parent_query(first)
-    line = query.call_site if query is not None else None
-    return Finding(
-        kind=KIND,
-        label=first.entity or scope.subject(first),
-        anchor=scope.anchor(first),
+    return scope.finding(
+        KIND,
+        runs,
         severity=Severity.WARNING,
-        title=(
-            f"{_HAPPENED[first.cause]} {len(runs)} times, for {objects} objects one by one "
-            f"{during(first.phase)}"
-        ).rstrip(),
+        title=f"{_HAPPENED[first.cause]} {len(runs)} times, for {objects} objects one by one",
         fix=_FIXES[first.cause],
-        site=line or scope.site(first),
-        related=scope.related(accessed=first.call_site if line is not None else None),
-        evidence=scope.evidence(runs),
+        label=first.entity or "",
+        site=query.call_site if query is not None else None,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.capture.recording import RoundTrip
-from harness.checks.scope import BY_HAND, Claim, Scope, during, grouped
+from harness.checks.scope import BY_HAND, Claim, Scope, grouped
 from harness.findings import Finding, Severity
 
 __all__ = ["KIND", "fan_out"]
@@ -36,20 +36,13 @@ def fan_out(scope: Scope, trips: Sequence[RoundTrip]) -> Iterator[Claim]:
 
 
 def _finding(scope: Scope, runs: Sequence[RoundTrip], workers: int) -> Finding:
-    first = runs[0]
     sessions = len({run.session for run in runs})
-    return Finding(
-        kind=KIND,
-        label=scope.subject(first),
-        anchor=scope.anchor(first),
+    return scope.finding(
+        KIND,
+        runs,
         severity=Severity.WARNING,
-        title=(
-            f"the same statement ran in {workers} tasks side by side, for one value each "
-            f"{during(first.phase)}"
-        ).rstrip(),
+        title=f"the same statement ran in {workers} tasks side by side, for one value each",
         fix="run it once for all values (WHERE … IN (…)); a pool smaller than the tasks makes them "
         "wait for each other, and for other requests",
-        site=scope.site(first),
-        related=scope.related(),
         evidence=(*scope.evidence(runs), ("sessions at once", str(sessions))),
     )

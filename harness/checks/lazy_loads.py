@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.capture.recording import Cause, RoundTrip
 from harness.checks.edits import eager_option, edited
-from harness.checks.scope import Claim, Scope, during, grouped
+from harness.checks.scope import Claim, Scope, grouped
 from harness.findings import Finding, Severity
 
 __all__ = ["KIND", "lazy_loads"]
@@ -63,20 +63,15 @@ def _finding(scope: Scope, runs: Sequence[RoundTrip], parents: int) -> Finding:
     relationship = load.relationship or ""
     path = load.relationship_path or (relationship,)
     option = eager_option(path, is_scalar=load.is_scalar_relationship)
-    site = query.call_site if query is not None and query.call_site else scope.site(load)
-    return Finding(
-        kind=KIND,
-        label=relationship,
-        anchor=scope.anchor(load),
+    line = query.call_site if query is not None else None
+    return scope.finding(
+        KIND,
+        runs,
         severity=Severity.ERROR,
-        title=(
-            f"{relationship} was loaded {len(runs)} times, once for each of {parents} parents "
-            f"{during(load.phase)}"
-        ).rstrip(),
-        fix=_fix(load, option, code=site.code if site and query else "", entity=load.parent_entity),
-        site=site,
-        related=scope.related(accessed=load.call_site if load.call_site != site else None),
-        evidence=scope.evidence(runs),
+        title=f"{relationship} was loaded {len(runs)} times, once for each of {parents} parents",
+        fix=_fix(load, option, code=line.code if line else "", entity=load.parent_entity),
+        label=relationship,
+        site=line,
     )
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.capture.recording import RoundTrip
-from harness.checks.scope import BY_HAND, Claim, Scope, during, grouped
+from harness.checks.scope import BY_HAND, Claim, Scope, grouped
 from harness.checks.walks import is_walk
-from harness.findings import Finding, Severity
+from harness.findings import Severity
 
 __all__ = ["KINDS", "loops", "redundant_reads"]
 
@@ -35,10 +35,9 @@ def loops(scope: Scope, trips: Sequence[RoundTrip]) -> Iterator[Claim]:
         if len(values) < len(runs) or (len(runs) < fewest and not is_matched) or is_walk(runs):
             continue
         is_certain = len(runs) >= _CERTAIN or is_matched
-        finding = _finding(
-            scope,
+        finding = scope.finding(
+            N_PLUS_ONE,
             runs,
-            kind=N_PLUS_ONE,
             severity=Severity.ERROR if is_certain else Severity.WARNING,
             title=f"the same statement ran {len(runs)} times from one line, for one value each",
             fix="run it once for all values: WHERE … IN (…), a join, or a relationship's loader",
@@ -54,10 +53,9 @@ def redundant_reads(scope: Scope, trips: Sequence[RoundTrip]) -> Iterator[Claim]
                 continue
             if " FROM " not in same[0].fingerprint.text or _is_written_between(scope, same):
                 continue
-            finding = _finding(
-                scope,
+            finding = scope.finding(
+                REDUNDANT_READ,
                 same,
-                kind=REDUNDANT_READ,
                 severity=Severity.NOTE,
                 title=f"the same question was asked {len(same)} times, for the same values",
                 fix="ask once and pass the answer on, or keep it for the request",
@@ -89,20 +87,3 @@ def _rows_before(scope: Scope, first: RoundTrip) -> int:
 def _is_written_between(scope: Scope, runs: Sequence[RoundTrip]) -> bool:
     first, last = runs[0].statement, runs[-1].statement
     return any(trip.fingerprint.is_write for trip in scope.trips if first < trip.statement < last)
-
-
-def _finding(
-    scope: Scope, runs: Sequence[RoundTrip], *, kind: str, severity: Severity, title: str, fix: str
-) -> Finding:
-    first = runs[0]
-    return Finding(
-        kind=kind,
-        label=scope.subject(first),
-        anchor=scope.anchor(first),
-        severity=severity,
-        title=f"{title} {during(first.phase)}".rstrip(),
-        fix=fix,
-        site=scope.site(first),
-        related=scope.related(),
-        evidence=scope.evidence(runs),
-    )

@@ -21,7 +21,7 @@ from harness.capture.recording import (
     RequestRecord,
     RoundTrip,
 )
-from harness.findings import Finding, RelatedSite, SourceLine
+from harness.findings import Finding, RelatedSite, Severity, SourceLine
 
 __all__ = ["BY_HAND", "Claim", "Scope", "grouped", "scopes"]
 
@@ -114,6 +114,44 @@ class Scope:
         if self.request is not None and self.request.endpoint is not None:
             sites.append(RelatedSite("endpoint", self.request.endpoint))
         return tuple(sites)
+
+    def finding(
+        self,
+        kind: str,
+        runs: Sequence[RoundTrip],
+        *,
+        severity: Severity,
+        title: str,
+        fix: str,
+        label: str = "",
+        site: SourceLine | None = None,
+        evidence: tuple[tuple[str, str], ...] | None = None,
+    ) -> Finding:
+        """A finding about statements of one kind.
+
+        Args:
+            kind: Its slug.
+            runs: The statements, the first of which says where.
+            severity: How much it matters.
+            title: What happened, with the numbers; during what is added.
+            fix: The edit to make.
+            label: What it is about, where that is not what the statement is about.
+            site: The line to edit, where that is not the line that ran the statements.
+            evidence: Other numbers than `evidence` of the runs.
+        """
+        first = runs[0]
+        line = site or self.site(first)
+        return Finding(
+            kind=kind,
+            label=label or self.subject(first),
+            anchor=self.anchor(first),
+            severity=severity,
+            title=f"{title} {during(first.phase)}".rstrip(),
+            fix=fix,
+            site=line,
+            related=self.related(accessed=first.call_site if first.call_site != line else None),
+            evidence=self.evidence(runs) if evidence is None else evidence,
+        )
 
     def evidence(self, runs: Sequence[RoundTrip]) -> tuple[tuple[str, str], ...]:
         """The numbers that every finding about repeated statements rests on."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.capture.recording import RoundTrip
-from harness.checks.scope import BY_HAND, Claim, Scope, during, grouped
+from harness.checks.scope import BY_HAND, Claim, Scope, grouped
 from harness.checks.walks import is_walk
 from harness.findings import Finding, Severity
 
@@ -75,19 +75,14 @@ def _is_loop(members: Sequence[RoundTrip], length: int) -> bool:
 
 
 def _finding(scope: Scope, members: Sequence[RoundTrip], length: int, repetitions: int) -> Finding:
-    first, group = members[0], members[:length]
-    return Finding(
-        kind=KIND,
-        label=" + ".join(dict.fromkeys(scope.subject(trip) for trip in group)),
-        anchor=scope.anchor(first),
+    group = members[:length]
+    return scope.finding(
+        KIND,
+        members,
         severity=Severity.ERROR,
-        title=(
-            f"{length} statements were repeated {repetitions} times in one loop "
-            f"{during(first.phase)}"
-        ).rstrip(),
+        title=f"{length} statements were repeated {repetitions} times in one loop",
         fix="ask each question once for all values, before the loop: WHERE … IN (…), or a join",
-        site=scope.site(first),
-        related=scope.related(),
+        label=" + ".join(dict.fromkeys(scope.subject(trip) for trip in group)),
         evidence=(
             *((f"statement {n}", trip.fingerprint.text) for n, trip in enumerate(group, 1)),
             *scope.evidence(members)[1:],

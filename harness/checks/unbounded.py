@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.capture.recording import Cause, RoundTrip
-from harness.checks.scope import BY_HAND, Claim, Scope, during
+from harness.checks.scope import BY_HAND, Claim, Scope
 from harness.findings import Finding, Severity
 
 __all__ = ["KIND", "unbounded_results"]
@@ -36,15 +36,12 @@ def unbounded_results(scope: Scope, trips: Sequence[RoundTrip]) -> Iterator[Clai
 
 
 def _finding(scope: Scope, trip: RoundTrip) -> Finding:
-    return Finding(
-        kind=KIND,
-        label=scope.subject(trip),
-        anchor=scope.anchor(trip),
+    return scope.finding(
+        KIND,
+        [trip],
         severity=Severity.NOTE,
-        title=f"{trip.row_count} rows were read at once {during(trip.phase)}".rstrip(),
+        title=f"{trip.row_count} rows were read at once",
         fix="bound it: .limit(…) with pages, or .execution_options(yield_per=…) to stream",
-        site=scope.site(trip),
-        related=scope.related(),
         evidence=(
             ("statement", trip.fingerprint.text),
             ("rows", str(trip.row_count)),

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.capture.recording import Cause, RoundTrip
-from harness.checks.scope import Claim, Scope, during, grouped
-from harness.findings import Finding, Severity
+from harness.checks.scope import Claim, Scope, grouped
+from harness.findings import Severity
 
 __all__ = ["KINDS", "flushes_in_loops", "write_loops"]
 
@@ -63,16 +63,5 @@ def _own(scope: Scope, trips: Sequence[RoundTrip]) -> Iterator[RoundTrip]:
 
 
 def _claim(scope: Scope, runs: Sequence[RoundTrip], *, kind: str, title: str, fix: str) -> Claim:
-    first = runs[0]
-    finding = Finding(
-        kind=kind,
-        label=scope.subject(first),
-        anchor=scope.anchor(first),
-        severity=Severity.NOTE,
-        title=f"{title} {during(first.phase)}".rstrip(),
-        fix=fix,
-        site=scope.site(first),
-        related=scope.related(),
-        evidence=scope.evidence(runs),
-    )
+    finding = scope.finding(kind, runs, severity=Severity.NOTE, title=title, fix=fix)
     return Claim(finding, frozenset(run.statement for run in runs))
