@@ -33,7 +33,6 @@ TESTS = (
     "tests/database/test_rollback_between_tests.py",
     "tests/plugin/test_fixtures.py",
     "tests/plugin/test_clone_mode.py",
-    "tests/target_app/test_faults.py",
     "tests/test_engine_plugin.py",
 )
 PARALLEL = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")

@@ -117,7 +117,8 @@ class Project:
     def run(self, tests: str, *options: str) -> pytest.RunResult:
         """Run pytest on one module of tests."""
         self.write("test_shop.py", tests)
-        return self._pytester.runpytest_subprocess("-q", "-p", "no:locust", *options)
+        others = ("-p", "no:locust", "-p", "no:randomly")
+        return self._pytester.runpytest_subprocess("-q", *others, *options)
 
     def run_python(self, script: str, *arguments: str) -> pytest.RunResult:
         """Run a program of the project's."""

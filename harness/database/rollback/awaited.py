@@ -172,6 +172,9 @@ class AwaitedConnection(Generic[Link]):
             self._turn.release()
 
     async def _end(self, frame: Frame, *, is_commit: bool) -> None:
+        if self.link.is_closed and not is_commit:
+            self.outer.abandon(frame)  # the server has undone it
+            return
         has_failed = await self._has_failed()
         if is_commit and not has_failed and self.outer.needs_catalog(frame):
             row = await self.locked(self.link.row, CATALOG)

@@ -153,6 +153,9 @@ class BlockingConnection(Generic[Link]):
                 self._turn.notify_all()
 
     def _end(self, frame: Frame, *, is_commit: bool) -> None:
+        if self.link.is_closed and not is_commit:
+            self.outer.abandon(frame)  # the server has undone it
+            return
         has_failed = self._has_failed()
         if is_commit and not has_failed and self.outer.needs_catalog(frame):
             row = self.locked(self.link.row, CATALOG)
