@@ -11,6 +11,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import asyncpg
@@ -389,3 +390,14 @@ def test_a_session_is_closed_on_its_own_loop_whatever_loops_earlier_tests_had(be
             assert bench.await_(use) == own.name()
 
         assert not session.in_transaction()
+
+
+def test_a_pooled_connection_that_has_become_virtual_is_not_asked_for_its_process(
+    bench: Bench,
+) -> None:
+    bench.await_(partial(bench.add, "for all"))  # for real, so that the base line has to be copied
+    bench.rollback_test(bench.notes)  # takes the same place in the pool
+
+    with bench.one_test() as own:
+        assert own.name() != bench.run.database  # made where no loop runs
+        assert bench.await_(bench.notes) == ["for all", "old"]

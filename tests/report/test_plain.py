@@ -22,10 +22,10 @@ def test_a_finding_says_what_where_and_how() -> None:
     assert findings_as_text([finding]).splitlines() == [
         "n-plus-one  User.posts @ GET /users",
         "  User.posts was loaded 3 times",
-        "  edit              app/users.py:28  users = await session.scalars(query)",
-        "  change            add .options(selectinload(User.posts))",
-        "  endpoint          app/users.py:20",
-        "  database time     1.5 ms",
+        "  edit               app/users.py:28  users = await session.scalars(query)",
+        "  change             add .options(selectinload(User.posts))",
+        "  endpoint           app/users.py:20",
+        "  database time      1.5 ms",
     ]
 
 

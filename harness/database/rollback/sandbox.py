@@ -240,6 +240,7 @@ class Sandbox:
         wanted = self._wanted(_engine_name(dialect), is_async=dialect.is_async)
         if entry is not None:
             entry.info[_ORIGIN] = wanted
+            self._real.discard(entry)  # of what it had before
         if wanted.database != self._target.name:
             return self._connect_to_own(wanted, dialect, entry, arguments, options)
         if not wanted.is_virtual:
