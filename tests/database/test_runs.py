@@ -284,6 +284,24 @@ def test_the_templates_that_were_used_last_are_kept(address: ServerAddress, maki
     assert f"harness_tpl_{keys[1]}" not in left
 
 
+def test_a_template_that_a_living_run_copies_is_kept(
+    address: ServerAddress, making: Making
+) -> None:
+    made, found = new_key(), new_key()
+    with begun_run(address) as before:
+        making.tables(before, found)
+
+    with begun_run(address) as maker, begun_run(address) as finder:
+        making.tables(maker, made)
+        making.tables(finder, found)
+        for _ in range(MOST_TEMPLATES + 1):
+            with begun_run(address) as run:
+                making.tables(run, new_key())
+        left = databases(address, "harness_tpl_")
+
+    assert {f"harness_tpl_{made}", f"harness_tpl_{found}"} <= set(left)
+
+
 def test_a_database_that_was_written_to_before_is_not_made_a_template(
     address: ServerAddress, making: Making
 ) -> None:

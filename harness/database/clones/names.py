@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import secrets
 
-__all__ = ["COMMENT", "TEMPLATE_PREFIX", "family_of", "lock_of", "new_name", "run_of"]
+__all__ = ["COMMENT", "TEMPLATE_PREFIX", "family_of", "lock_of", "new_name", "run_of", "use_of"]
 
 COMMENT = "harness: "
 """What our comments on databases begin with."""
@@ -24,6 +24,7 @@ _RUN = re.compile(r"(?P<family>harness_(?:[a-z0-9]+_)?(?P<run>[0-9a-f]{12}))(?:_
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]")
 # Advisory locks have one number space for all programs of a database: ours begin with "HA".
 _OURS = int.from_bytes(b"HA") << 48
+_IN_USE = int.from_bytes(b"HU") << 48
 
 
 def new_name(worker: str = "") -> str:
@@ -47,3 +48,8 @@ def family_of(name: str) -> str:
 def lock_of(hexadecimal: str) -> int:
     """The advisory lock that stands for a run or a template: up to 12 digits of its name count."""
     return _OURS | int(hexadecimal[:12], 16)
+
+
+def use_of(template: str) -> int:
+    """The advisory lock that runs share while they copy a template, by its name."""
+    return _IN_USE | int(template.removeprefix(TEMPLATE_PREFIX)[:12], 16)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness.database.clones.backstage import Backstage
-from harness.database.clones.names import COMMENT, TEMPLATE_PREFIX, lock_of
+from harness.database.clones.names import COMMENT, TEMPLATE_PREFIX, lock_of, use_of
 from harness.errors import NoDatabaseError
 
 __all__ = ["Template", "Templates"]
@@ -25,6 +25,8 @@ _OURS = """
 SELECT datname, shobj_description(oid, 'pg_database') AS comment FROM pg_database
 WHERE starts_with(datname, $1) AND starts_with(shobj_description(oid, 'pg_database'), $2)
 """
+_TRY = "SELECT pg_try_advisory_xact_lock($1)"
+"""Granted, it is let go of at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Templates:
             return None
         known = Template(_name(key), found[0]["comment"].partition(_COPIED_BY)[2] or None)
         self.note_use(known)
+        self.backstage.call(self._hold(known))
         return known
 
     def note_use(self, template: Template) -> None:
@@ -74,9 +77,14 @@ class Templates:
             NoDatabaseError: The server refused; what is left goes with the run.
         """
         template = Template(_name(key))
+        self.backstage.call(self._hold(template))
         self.backstage.call(self._make(template, source, building))
         self.backstage.call(self._sweep(spared=template.name))
         return template
+
+    async def _hold(self, template: Template) -> None:
+        """Keep others from sweeping it, until the backstage is left."""
+        await self.backstage.value("SELECT pg_advisory_lock_shared($1)", use_of(template.name))
 
     async def _make(self, template: Template, source: str, building: str) -> None:
         execute = self.backstage.execute
@@ -94,12 +102,14 @@ class Templates:
         await self.backstage.execute("COMMENT ON DATABASE %I IS %L", database, comment)
 
     async def _sweep(self, *, spared: str) -> None:
-        """Drop what was not used for longest; what somebody copies at this moment stays."""
+        """Drop what was not used for longest; what a living run copies stays."""
         query = f"{_OURS} AND datname <> $3 ORDER BY shobj_description(oid, 'pg_database') DESC"
         found = await self.backstage.fetch(query, *_ours(spared))
         for row in found[MOST_TEMPLATES - 1 :]:
+            name = row["datname"]
             with suppress(NoDatabaseError):
-                await self._drop(row["datname"])
+                if await self.backstage.value(_TRY, use_of(name)):
+                    await self._drop(name)
 
     async def _drop(self, name: str) -> None:
         await self.backstage.execute("ALTER DATABASE %I IS_TEMPLATE false", name)
