@@ -355,7 +355,7 @@ def test_the_users_own_variables_are_there_again_when_pytest_ends(
         import os, sys
         import pytest
 
-        code = pytest.main(["-q", "-p", "no:locust", *sys.argv[1:]])
+        code = pytest.main(["-q", "-p", "no:locust", "-p", "no:randomly", *sys.argv[1:]])
         print(int(code), os.environ["SHOP_DATABASE_URL"], os.environ.get("SHOP_EXTRA"))
         """,
     )
