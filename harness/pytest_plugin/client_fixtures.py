@@ -92,12 +92,6 @@ def harness_sync_client(
     client.app_transport.finish()
 
 
-@pytest.fixture(scope="session")
-def harness_portal(harness_loop_thread: LoopThread, harness_residents: Residents) -> BlockingPortal:
-    """The loop of the application of `def` tests, as anyio's users know it."""
-    return harness_loop_thread.run(harness_residents.enter(_portal()))
-
-
 @pytest.fixture
 def harness_websockets(
     harness_running_app: RunningApp,

@@ -45,11 +45,7 @@ class DetectionSection:
             setattr(
                 report,
                 _REPORTED,
-                [
-                    _carried(finding)
-                    for finding in judgement.open
-                    if finding.severity is not Severity.NOTE
-                ],
+                [_carried(finding) for finding in judgement.open if _is_told(finding)],
             )
         return report
 

@@ -42,6 +42,31 @@ def test_each_finding_is_told_once_with_the_first_test_that_showed_it(project: P
     )
 
 
+def test_notes_and_answers_that_a_test_is_about_are_not_told(project: Project) -> None:
+    result = project.run("""
+        async def test_an_error_answer(client, app):
+            @app.get("/broken")
+            async def broken():
+                raise LookupError
+            client.raise_app_exceptions = False
+            assert (await client.get("/broken")).status_code == 500
+
+        async def test_a_loop_of_flushes(client, app):
+            from shop.database import Author, sessions
+
+            @app.get("/flushes")
+            async def flushes() -> None:
+                async with sessions() as session:
+                    for number in range(4):
+                        session.add(Author(name=f"new {number}"))
+                        await session.flush()
+            assert (await client.get("/flushes")).status_code == 200
+    """)
+
+    result.assert_outcomes(passed=2)
+    result.stdout.no_fnmatch_line("*harness: findings*")
+
+
 def test_a_clean_run_has_no_such_section(project: Project) -> None:
     result = project.run("""
         async def test_clean(client):

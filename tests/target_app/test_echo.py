@@ -13,26 +13,17 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-from sqlalchemy import URL, delete
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import URL
 
 from harness.capture import Recording, RequestTracker, SourceMap, recording
 from harness.capture.echo import EchoCounter, EchoReader, EchoTallier, EchoTally
-from target_app.db import Database
 from target_app.faults import FAULTS
 from target_app.faults.catalogue import Fault
-from target_app.main import create_app
-from target_app.models import Base, Comment, Post, Tag, Todo, User
-from target_app.settings import Settings
-
-ROWS = 5
-FIRST_ID = 2_000_001
-IDS = range(FIRST_ID, FIRST_ID + ROWS)
+from tests.target_app.planted import MANY, planted, request_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,50 +89,16 @@ class Bench:
             EchoCounter() as counter,
             _log() as log,
         ):
-            answer = await self.client.request(fault.method, path, **_request(fault))
+            answer = await self.client.request(fault.method, path, **request_for(fault, MANY))
         assert answer.is_success, answer.text
         events = _of_events(recorder.snapshot())
         return events, _of_echo(counter.required_tally()), _of_echo(_read(log.getvalue()))
 
 
-def _request(fault: Fault) -> dict[str, Any]:
-    match fault.name:
-        case "inserts":
-            titles = [f"Todo {n}" for n in range(ROWS)]
-            return {"json": {"owner_id": FIRST_ID, "titles": titles}}
-        case "updates":
-            return {"json": {"todo_ids": list(IDS)}}
-        case _:
-            return {"params": {"limit": ROWS}}
-
-
-async def _arrange(session: AsyncSession) -> None:
-    for table in reversed(Base.metadata.sorted_tables):
-        await session.execute(delete(table))
-    tag = Tag(id=FIRST_ID, name="echoed")
-    for row_id in IDS:
-        user = User(id=row_id, email=f"{row_id}@example.org", name=f"{row_id}", password_hash="x")
-        post = Post(id=row_id, author=user, title=f"Post {row_id}", body="B", tags=[tag])
-        comment = Comment(id=row_id, post=post, author=user, body="C")
-        reply = Comment(id=row_id + ROWS, post=post, author=user, body="R", parent=comment)
-        session.add_all([comment, reply, Todo(id=row_id, owner=user, title="T")])
-    await session.commit()
-
-
 @asynccontextmanager
 async def _bench(url: URL, root: Path) -> AsyncIterator[Bench]:
-    settings = Settings(database_url=url.render_as_string(hide_password=False), faults=True)
-    app = create_app(settings)
-    tracker = RequestTracker()
-    transport = httpx.ASGITransport(tracker.wrap(app))
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
-    ):
-        database: Database = app.state.database
-        async with database.sessions() as session:
-            await _arrange(session)
-        yield Bench(client, root, tracker)
+    async with planted(url) as app:
+        yield Bench(app.client, root, app.tracker)
 
 
 @pytest_asyncio.fixture

@@ -18,8 +18,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from sqlalchemy import URL, delete, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import URL, func, select
 
 from harness import checks
 from harness.capture import Cause, Phase, Recording, RequestTracker, SourceMap, recording
@@ -29,27 +28,14 @@ from target_app.faults import FAULTS
 from target_app.faults.catalogue import Fault
 from target_app.faults.table import as_markdown
 from target_app.main import create_app
-from target_app.models import Base, Comment, Post, Tag, Todo, User
+from target_app.models import Todo
 from target_app.settings import Settings
+from tests.target_app.planted import FIRST_ID, IDS, MANY, planted, request_for
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
-FEW, MANY = 2, 5
-FIRST_ID = 1_000_001  # beyond what the databases' own sequences reach in these tests
-IDS = range(FIRST_ID, FIRST_ID + MANY)
+FEW = 2
 
 every_fault = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-
-
-def _request(fault: Fault, rows: int) -> dict[str, Any]:
-    """What asks this fault, or its twin, for so many rows."""
-    match fault.name:
-        case "inserts":
-            titles = [f"Todo {n}" for n in range(rows)]
-            return {"json": {"owner_id": FIRST_ID, "titles": titles}}
-        case "updates":
-            return {"json": {"todo_ids": list(IDS[:rows])}}
-        case _:
-            return {"params": {"limit": rows}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +49,7 @@ class Bench:
 
     async def ask(self, fault: Fault, path: str, rows: int) -> tuple[httpx.Response, Recording]:
         with recording(SourceMap(self.root), requests=self.tracker) as recorder:
-            answer = await self.client.request(fault.method, path, **_request(fault, rows))
+            answer = await self.client.request(fault.method, path, **request_for(fault, rows))
         return answer, recorder.snapshot()
 
     async def statements(self, fault: Fault, path: str) -> list[int]:
@@ -71,34 +57,10 @@ class Bench:
         return [sum(1 for _ in recorded.statements) for recorded in recordings]
 
 
-async def _arrange(session: AsyncSession) -> None:
-    """Leave nothing but users with one post each, and below each post a comment and a reply."""
-    for table in reversed(Base.metadata.sorted_tables):
-        await session.execute(delete(table))
-    tag = Tag(id=FIRST_ID, name="planted")
-    for row_id in IDS:
-        user = User(id=row_id, email=f"{row_id}@example.org", name=f"{row_id}", password_hash="x")
-        post = Post(id=row_id, author=user, title=f"Post {row_id}", body="B", tags=[tag])
-        comment = Comment(id=row_id, post=post, author=user, body="C")
-        reply = Comment(id=row_id + MANY, post=post, author=user, body="R", parent=comment)
-        session.add_all([comment, reply, Todo(id=row_id, owner=user, title="T")])
-    await session.commit()
-
-
 @asynccontextmanager
 async def _bench(url: URL, root: Path) -> AsyncIterator[Bench]:
-    settings = Settings(database_url=url.render_as_string(hide_password=False), faults=True)
-    app = create_app(settings)
-    tracker = RequestTracker()
-    transport = httpx.ASGITransport(tracker.wrap(app))
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
-    ):
-        database: Database = app.state.database
-        async with database.sessions() as session:
-            await _arrange(session)
-        yield Bench(client, database, root, tracker)
+    async with planted(url) as app:
+        yield Bench(app.client, app.database, root, app.tracker)
 
 
 @pytest_asyncio.fixture
