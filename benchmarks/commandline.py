@@ -29,20 +29,23 @@ __all__ = ["load", "machine", "parser_of", "run_to_its_end", "running_server", "
 _PACKAGES = ("sqlalchemy", "asyncpg", "psycopg", "psycopg2-binary", "pytest", "pytest-asyncio")
 
 
-def parser_of(docstring: str, *, example: str) -> argparse.ArgumentParser:
-    """A parser with the options that both have."""
+def parser_of(
+    docstring: str, *, example: str, needs_server: bool = True
+) -> argparse.ArgumentParser:
+    """A parser with the options that all have."""
     parser = argparse.ArgumentParser(
         description=docstring, epilog=example, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=_count, help="how often all candidates are measured")
     parser.add_argument("--quick", action="store_true", help="only show that it runs: no figures")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
-    parser.add_argument(
-        "--postgres",
-        default="auto",
-        metavar="WHERE",
-        help="auto, embedded, container, system or a postgresql:// URL (default: auto)",
-    )
+    if needs_server:
+        parser.add_argument(
+            "--postgres",
+            default="auto",
+            metavar="WHERE",
+            help="auto, embedded, container, system or a postgresql:// URL (default: auto)",
+        )
     return parser
 
 
@@ -69,10 +72,11 @@ def run_to_its_end(program: Callable[[], None]) -> int:
     return ExitCode.CLEAN
 
 
-def machine(server: PostgresServer) -> str:
+def machine(server: PostgresServer | None) -> str:
     """What the figures belong to."""
-    python = f"Python {platform.python_version()}"
-    return f"{server.origin}; {python}; {os.cpu_count()} CPUs\n{load('when it began')}"
+    python = f"Python {platform.python_version()}; {os.cpu_count()} CPUs"
+    about = python if server is None else f"{server.origin}; {python}"
+    return f"{about}\n{load('when it began')}"
 
 
 def load(when: str) -> str:
@@ -80,13 +84,13 @@ def load(when: str) -> str:
     return f"load {when}: {os.getloadavg()[0]:.1f}"
 
 
-def write_json(file: Path | None, server: PostgresServer, figures: dict[str, Any]) -> None:
+def write_json(file: Path | None, server: PostgresServer | None, figures: dict[str, Any]) -> None:
     """Write what was measured, and where, if that is wanted."""
     if file is None:
         return
     about = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "postgres": server.origin,
+        "postgres": server.origin if server is not None else None,
         "python": platform.python_version(),
         "machine": platform.platform(),
         "cpus": os.cpu_count(),

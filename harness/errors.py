@@ -15,8 +15,11 @@ lines. The tree:
     │   ├── PortTakenError             somebody else listens where we should
     │   ├── ServerStartError           a process was started and did not become ready
     │   ├── UnreachableTargetError     nothing answers at the given address
+    │   ├── WorkerEndedError           one of the processes that serve the application ended
+    │   ├── RigError                   the process behind a load probe ended, or did not answer
     │   └── NoEchoError                a log without a line of SQLAlchemy's echo
     ├── BlindRecorderError           the recorder failed: what it saw cannot be judged
+    ├── LockError                    exit 3: a query lock cannot be read or written
     └── IsolationError               a test cannot be isolated as asked
         ├── SandboxConflictError       transactions that one connection cannot represent
         ├── EscapedConnectionError     a test connected to a database that is not its own
@@ -45,6 +48,7 @@ __all__ = [
     "ExitCode",
     "HarnessError",
     "IsolationError",
+    "LockError",
     "MissingExtraError",
     "MisuseError",
     "NoDatabaseError",
@@ -52,6 +56,7 @@ __all__ = [
     "NoPostgresError",
     "PortTakenError",
     "RefusedStatementError",
+    "RigError",
     "SandboxConflictError",
     "SealedDatabaseError",
     "SecondDriverError",
@@ -64,6 +69,7 @@ __all__ = [
     "UnfinishedTaskError",
     "UnreachableTargetError",
     "UnsupportedDriverError",
+    "WorkerEndedError",
 ]
 
 
@@ -180,10 +186,29 @@ class NoEchoError(UnavailableError):
     slug = "no-echo"
 
 
+class WorkerEndedError(UnavailableError):
+    """One of several processes that serve the application ended by itself."""
+
+    slug = "worker-ended"
+
+
+class RigError(UnavailableError):
+    """The process behind a load probe ended, or did not answer in time."""
+
+    slug = "rig"
+
+
 class BlindRecorderError(HarnessError):
     """The recorder of statements failed: it counted, but can no longer say what ran."""
 
     slug = "blind-recorder"
+
+
+class LockError(HarnessError):
+    """A query lock that cannot be read or written: nothing can be compared with it."""
+
+    slug = "query-lock"
+    exit_code = ExitCode.ENVIRONMENT
 
 
 class IsolationError(HarnessError):

@@ -17,6 +17,7 @@ from harness.asgi.overrides import Overrides
 from harness.served import ServedApplication
 from target_app.db import get_session
 from target_app.models import User
+from tests.conftest import LOCKED
 
 _POPULATED_USERS = 10
 
@@ -92,3 +93,14 @@ def test_a_skip_in_a_required_group_is_a_failure(
 
     result.assert_outcomes(failed=1, skipped=1)
     result.stdout.fnmatch_lines(["*REQUIRED_TESTS names containers*"])
+
+
+def test_only_named_modules_that_exist_fill_the_query_lock(
+    request: pytest.FixtureRequest, pytestconfig: pytest.Config
+) -> None:
+    missing = [name for name in LOCKED if not (pytestconfig.rootpath / name).is_file()]
+    marker = request.node.get_closest_marker("query_lock")
+
+    assert missing == []
+    assert marker is not None
+    assert marker.args == ("off",)

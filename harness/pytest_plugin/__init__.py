@@ -13,7 +13,7 @@ import re
 
 import pytest
 
-__all__ = ["pytest_configure", "pytest_load_initial_conftests"]
+__all__ = ["pytest_addoption", "pytest_configure", "pytest_load_initial_conftests"]
 
 _TABLE = re.compile(r"^\s*\[{1,2}tool\.harness[\].]", re.MULTILINE)
 _MODULES = (
@@ -25,8 +25,28 @@ _MODULES = (
     "harness.pytest_plugin.live_tasks",
     "harness.pytest_plugin.hooks",
     "harness.pytest_plugin.markers",
+    "harness.pytest_plugin.query_lock",
     "harness.pytest_plugin.workers",
 )
+
+
+@pytest.hookimpl
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options, in every project: what is not declared cannot be explained either."""
+    group = parser.getgroup("harness", "statements of the application")
+    group.addoption(
+        "--query-lock",
+        choices=("check", "create", "update", "tighten", "off"),
+        help="compare the statements of each endpoint with query-lock.json, or write it; "
+        "default: check where CI is set, else create; off without the file",
+    )
+    group.addoption(
+        "--query-report",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="write the statements of each endpoint into FILE.json, .md or .sarif; repeatable",
+    )
 
 
 @pytest.hookimpl
@@ -43,6 +63,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Wake up where the project is configured."""
     if not _is_configured(config):
+        _refuse_options(config)
         return
     _put_stand_ins_in_place(config)  # where this plugin is one of a conftest's own
     for name in _MODULES:
@@ -60,6 +81,20 @@ def _put_stand_ins_in_place(config: pytest.Config) -> None:
     from harness.pytest_plugin.stand_ins import put_in_place  # noqa: PLC0415 - awake only
 
     put_in_place(config)
+
+
+def _refuse_options(config: pytest.Config) -> None:
+    """Who asks for a gate and gets none would never know."""
+    for option, value in (
+        ("--query-lock", config.getoption("query_lock", "off") or "off"),
+        ("--query-report", config.getoption("query_report", [])),
+    ):
+        if value not in ("off", []):
+            raise pytest.UsageError(
+                f"{option} needs to know the application, and {config.rootpath} has no "
+                "pyproject.toml with a [tool.harness] table. Add to it:\n"
+                '  [tool.harness]\n  app = "your_package.main:app"'
+            )
 
 
 def _is_configured(config: pytest.Config) -> bool:

@@ -1,21 +1,24 @@
 """The section "harness: findings": what the checks found while the tests ran, asked for or not.
 
 Each finding once, with the first test that showed it. Nothing fails by it: that is what `fail_on`
-is for. The reports carry the findings, so that the workers of pytest-xdist need no channel of
-their own.
+and the query lock are for. The reports carry the findings, so that the workers of pytest-xdist
+need no channel of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+import json
+from collections.abc import Generator, Iterable
+from dataclasses import replace
 
 import pytest
 
 from harness.checks.server_error import KIND as SERVER_ERROR
 from harness.findings import Finding, Judgement, Severity
+from harness.report.finding_json import judgement_as_json, judgement_from_json
 from harness.report.plain import finding_in_brief
 
-__all__ = ["JUDGEMENT", "DetectionSection"]
+__all__ = ["JUDGEMENT", "DetectionSection", "is_told", "judgement_of"]
 
 JUDGEMENT = pytest.StashKey[Judgement]()
 """Where a test keeps what its body earned."""
@@ -32,7 +35,13 @@ class DetectionSection:
     """Collects findings of all tests, and tells them at the end."""
 
     def __init__(self) -> None:
-        self._told: dict[str, Mapping[str, str]] = {}
+        self._told: dict[str, tuple[Finding, str]] = {}
+        """With the first test that showed it."""
+        self._told_elsewhere: set[str] = set()
+
+    def leave_out(self, identities: Iterable[str]) -> None:
+        """Findings that fail the run have been told with what they fail."""
+        self._told_elsewhere.update(identities)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -42,42 +51,41 @@ class DetectionSection:
         report = yield
         judgement = item.stash.get(JUDGEMENT, None)
         if call.when == "call" and judgement is not None:
+            # Which allowances one test does not need is no news: others may.
             setattr(
-                report,
-                _REPORTED,
-                [_carried(finding) for finding in judgement.open if _is_told(finding)],
+                report, _REPORTED, json.dumps(judgement_as_json(replace(judgement, unmatched=())))
             )
         return report
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the first of each."""
-        for carried in getattr(report, _REPORTED, ()):
-            self._told.setdefault(carried["identity"], {**carried, "test": report.nodeid})
+        for finding in judgement_of(report).open:
+            if is_told(finding):
+                self._told.setdefault(finding.identity, (finding, report.nodeid))
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tell; whether the tests passed is not affected."""
-        told = [self._told[identity] for identity in sorted(self._told)]
+        left = sorted(self._told.keys() - self._told_elsewhere)
+        told = [self._told[identity] for identity in left]
         if not told:
             return
         terminalreporter.section("harness: findings")
-        for carried in told[:_MOST_SHOWN]:
-            terminalreporter.write_line(carried["text"])
-            terminalreporter.write_line(f"  first in {carried['test']}")
+        for finding, test in told[:_MOST_SHOWN]:
+            terminalreporter.write_line(finding_in_brief(finding))
+            terminalreporter.write_line(f"  first in {test}")
         if len(told) > _MOST_SHOWN:
             terminalreporter.write_line(f"… and {len(told) - _MOST_SHOWN} more")
-        terminalreporter.write_line(_WAY_OUT.format(kind=told[0]["kind"]))
+        terminalreporter.write_line(_WAY_OUT.format(kind=told[0][0].kind))
 
 
-def _is_told(finding: Finding) -> bool:
+def judgement_of(report: pytest.TestReport) -> Judgement:
+    """What the test's body earned; nothing in reports of other phases."""
+    carried = getattr(report, _REPORTED, None)
+    return Judgement((), (), ()) if carried is None else judgement_from_json(json.loads(carried))
+
+
+def is_told(finding: Finding) -> bool:
     """Notes are for those who ask; an error answer is often what a test is about."""
     return finding.severity is not Severity.NOTE and finding.kind != SERVER_ERROR
-
-
-def _carried(finding: Finding) -> dict[str, str]:
-    return {
-        "identity": finding.identity,
-        "kind": finding.kind,
-        "text": finding_in_brief(finding),
-    }

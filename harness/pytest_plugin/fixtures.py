@@ -39,6 +39,7 @@ from harness.pytest_plugin.escapes import told_of_sandbox
 from harness.pytest_plugin.isolation import Isolation, Wish
 from harness.pytest_plugin.live_tasks import live_tasks
 from harness.pytest_plugin.markers import mode_of
+from harness.pytest_plugin.own_clients import follow_if_imported
 from harness.pytest_plugin.queries import Queries
 from harness.pytest_plugin.starting import starting_of
 from harness.pytest_plugin.workers import joined_server
@@ -90,9 +91,10 @@ def harness_residents(pytestconfig: pytest.Config) -> Iterator[Residents]:
 
 
 @pytest.fixture(scope="session")
-def harness_tracker() -> RequestTracker:
+def harness_tracker() -> Iterator[RequestTracker]:
     """Knows which request the application is working on."""
-    return RequestTracker()
+    with closing(RequestTracker()) as tracker:
+        yield tracker
 
 
 @pytest.fixture(scope="session")
@@ -111,12 +113,15 @@ def harness_stage(
 
 
 @pytest.fixture(scope="session")
-def harness_app(harness_stage: Stage, pytestconfig: pytest.Config) -> Any:  # noqa: ANN401 - any ASGI application
+def harness_app(
+    harness_stage: Stage, harness_tracker: RequestTracker, pytestconfig: pytest.Config
+) -> Any:  # noqa: ANN401 - any ASGI application
     """The configured application, imported against the test database."""
     early = early_start_of(pytestconfig).engines
     with _explained(), early.set_up_on(harness_stage.url):
         app = harness_stage.load_app()
         harness_stage.prepare()
+        harness_tracker.follow(app)
         return app
 
 
@@ -285,6 +290,7 @@ def harness_db_session(
 @pytest.fixture
 def harness_queries(harness_project: Project, harness_tracker: RequestTracker) -> Queries:
     """The statements of the test's body."""
+    follow_if_imported(harness_tracker, harness_project.configuration.app)
     return Queries(harness_project, harness_tracker)
 
 

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib.resources import files
 
-from harness.findings import Allowance, Finding, Judgement, SourceLine
 from harness.report.content import ExhaustionStory, LoadStory, Report
+from harness.report.finding_json import Json, judgement_as_json
 
 __all__ = ["SCHEMA_VERSION", "Json", "finite", "judgement_as_json", "load_schema", "to_json"]
-
-Json = None | bool | int | float | str | Sequence["Json"] | dict[str, "Json"]
-"""A value as the `json` module reads and writes it."""
 
 SCHEMA_VERSION = 1
 """Raised when a field changes its meaning or goes away; new fields do not raise it."""
@@ -52,39 +48,6 @@ def load_schema() -> dict[str, Json]:
     text = files("harness.report").joinpath("report.schema.json").read_text(encoding="utf-8")
     schema: dict[str, Json] = json.loads(text)
     return schema
-
-
-def judgement_as_json(judgement: Judgement) -> Json:
-    """Open and accepted findings, and allowances that matched none."""
-    accepted = sorted(judgement.accepted, key=lambda pair: pair[0].identity)
-    return {
-        "open": [_finding(item) for item in sorted(judgement.open, key=lambda f: f.identity)],
-        "accepted": [_finding(item) | {"reason": allow.reason} for item, allow in accepted],
-        "unmatched_allowances": _allowances(judgement.unmatched),
-    }
-
-
-def _allowances(allowances: Iterable[Allowance]) -> list[Json]:
-    return [asdict(item) for item in sorted(allowances, key=lambda each: each.identity)]
-
-
-def _finding(finding: Finding) -> dict[str, Json]:
-    return {
-        "identity": finding.identity,
-        "kind": finding.kind,
-        "label": finding.label,
-        "anchor": finding.anchor,
-        "severity": finding.severity,
-        "title": finding.title,
-        "fix": finding.fix,
-        "site": _site(finding.site),
-        "related": [{"role": item.role, "site": _site(item.site)} for item in finding.related],
-        "evidence": [{"name": name, "value": value} for name, value in finding.evidence],
-    }
-
-
-def _site(site: SourceLine | None) -> Json:
-    return None if site is None else asdict(site)
 
 
 def _load(load: LoadStory | None) -> Json:

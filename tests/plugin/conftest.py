@@ -6,6 +6,7 @@ One server serves all of them: its URL stands in the environment, as it would in
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -124,6 +125,10 @@ class Project:
         """Run a program of the project's."""
         return self._pytester.run(sys.executable, script, *arguments)
 
+    def path(self, name: str) -> Path:
+        """Where a file of the project is, or would be."""
+        return self._pytester.path / name
+
 
 @pytest.fixture
 def project(
@@ -137,3 +142,14 @@ def project(
     for name in ("COVERAGE_PROCESS_START", "PYTHONPATH", "PYTEST_ADDOPTS"):
         monkeypatch.delenv(name, raising=False)
     return Project(pytester)
+
+
+@pytest.fixture
+def local_project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project on files of SQLite, at a developer's and not in CI."""
+    outside = ("HARNESS_POSTGRES", "HARNESS_APP", "CI", "BUILD_NUMBER", "GITHUB_ACTIONS")
+    for name in (*outside, "COVERAGE_PROCESS_START", "PYTHONPATH", "PYTEST_ADDOPTS"):
+        monkeypatch.delenv(name, raising=False)
+    project = Project(pytester)
+    project.configure(table=f'{TABLE}postgres = "sqlite"\n')
+    return project
