@@ -12,8 +12,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.capture_memory import measured_memory
 from benchmarks.capture_peers import environment_with_peers
 from benchmarks.commandline import (
     load,
@@ -32,8 +34,10 @@ __all__ = ["main"]
 
 _EXAMPLE = """example:
   python benchmarks/capture.py --rounds 40 --json capture.json
+  python benchmarks/capture.py --memory
 """
 _ROUNDS, _STATEMENTS = 30, 500
+_MANY = 100_000
 _COLUMNS = ("SQLite Core", "SQLite ORM", "asyncpg Core", "asyncpg ORM")
 _GATED = _COLUMNS[:2]
 _BARE, _FLOOR, _COUNTING, _FULL = "nothing", "two no-op listeners", "counting", "full"
@@ -48,7 +52,19 @@ _Timings = Mapping[str, Mapping[str, Sequence[float]]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; returns the exit code."""
-    options = parser_of(__doc__ or "", example=_EXAMPLE).parse_args(arguments)
+    parser = parser_of(__doc__ or "", example=_EXAMPLE)
+    parser.add_argument(
+        "--memory", action="store_true", help="what one request of 100,000 statements takes instead"
+    )
+    options = parser.parse_args(arguments)
+
+    def memory() -> None:
+        print(machine(None))
+        taken = measured_memory(1_000 if options.quick else _MANY)
+        print(taken)
+        write_json(options.json, None, {"memory": asdict(taken)})
+        if not taken.is_kept:
+            raise Failed("more than that, or counts that are not exact, is a fault")
 
     def program() -> None:
         python = environment_with_peers()
@@ -65,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(load("when it ended"))
             write_json(options.json, server, {"capture": _as_json(figures)})
 
-    return run_to_its_end(program)
+    return run_to_its_end(memory if options.memory else program)
 
 
 def _measured(python: Path, *, url: str, rounds: int, statements: int) -> _Timings:

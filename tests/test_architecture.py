@@ -35,12 +35,14 @@ LAYERS = {
     "harness.loops": FOUNDATION,
     "harness.config": FOUNDATION,
     "harness.capture": FOUNDATION,
-    "harness.checks": (*FOUNDATION, "harness.capture"),
+    "harness.lock": (*FOUNDATION, "harness.capture"),
+    "harness.checks": (*FOUNDATION, "harness.capture", "harness.lock"),
     # It renders what others measured: the data of a load run or of a log, never what records.
     "harness.report": (
         *FOUNDATION,
         "harness.capture.traffic",
         "harness.capture.echo.tally",
+        "harness.lock",
         "harness.checks",
     ),
     "harness.asgi": (*FOUNDATION, "harness.capture"),
@@ -59,6 +61,7 @@ CONFINED = {
 IN_PRODUCTION = (
     *FOUNDATION,
     "harness.capture",
+    "harness.lock",
     "harness.checks",
     "harness.middleware",
     "harness.engine_plugin",

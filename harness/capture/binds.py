@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from math import isfinite
@@ -34,7 +34,8 @@ _ROLE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_LIMIT = re.compile(r"\bLIMIT\s+(\d+)", re.IGNORECASE)
+_LIMIT = re.compile(r"\bLIMIT\s+(?:(\d+)\s*,\s*)?(\d+)", re.IGNORECASE)
+_COMMA = re.compile(r"\s*,\s*")
 _OFFSET = re.compile(r"\bOFFSET\s+(\d+)", re.IGNORECASE)
 
 
@@ -66,7 +67,7 @@ class BindKeys:
         """A key of the parameters of one execution, or of any value."""
         try:
             return hash((self.salt, _hashable(parameters), self.pepper))
-        except TypeError:  # an array or a document among them
+        except (TypeError, ValueError):  # an array, a document or a buffer among them
             return hash((self.salt, repr(parameters), self.pepper))
 
     def of_list(self, values: Sequence[Any]) -> tuple[int, ...]:
@@ -75,7 +76,10 @@ class BindKeys:
 
     def of_range(self, value: object) -> int | None:
         """A key that compares as the value does; None for values without an order known here."""
-        position = _position(value)
+        try:
+            position = _position(value)
+        except (ArithmeticError, ValueError):  # a signalling NaN
+            return None
         return None if position is None else position * self.salt + self.pepper
 
 
@@ -110,7 +114,8 @@ def roles_of(compiled: Any) -> Roles:  # noqa: ANN401 - SQLCompiler or its kin
 def roles_in_text(sql: str) -> tuple[int | None, int | None]:
     """LIMIT and OFFSET of raw SQL, where they are written out."""
     limit, offset = _LIMIT.search(sql), _OFFSET.search(sql)
-    return (int(limit[1]) if limit else None), (int(offset[1]) if offset else None)
+    skipped = limit[1] if limit and limit[1] else offset[1] if offset else None
+    return (int(limit[2]) if limit else None), (int(skipped) if skipped else None)
 
 
 def values_of_list(values: Mapping[str, Any], name: str) -> Sequence[Any]:
@@ -134,14 +139,19 @@ def _roles(sql: str, order: Sequence[str]) -> Iterator[tuple[str, str]]:
     binds = list(_ROLE.finditer(sql))
     late = {found["late"] for found in binds}
     numbered = [name for name in dict.fromkeys(order) if name not in late]  # lists get theirs later
+    limit_at = -1
     for position, found in enumerate(binds):
         name = found["python"] or found["colon"] or found["late"]
         if name is None and found["number"]:
             name = _at(numbered, int(found["number"]) - 1)
         elif name is None:
             name = _at(order, position)
-        if found["role"] and name:
-            yield found["role"].lower(), name
+        role = "limit" if found.start() == limit_at else (found["role"] or "").lower()
+        comma = _COMMA.match(sql, found.end()) if role == "limit" else None
+        if comma is not None and found["role"]:  # MySQL's LIMIT offset, limit
+            role, limit_at = "offset", comma.end()
+        if role and name:
+            yield role, name
 
 
 def _at(names: Sequence[str], index: int) -> str | None:
@@ -166,7 +176,9 @@ def _position(value: object) -> int | None:  # noqa: PLR0911 - one line for each
         case float() | Decimal():
             return int(value * 1_000_000) if isfinite(value) else None
         case datetime():
-            return int(value.timestamp() * 1_000_000)
+            # Not by `timestamp`, which refuses `datetime.min`: "ever" in many an application.
+            first = datetime.min.replace(tzinfo=UTC if value.tzinfo is not None else None)
+            return (value - first) // timedelta.resolution
         case date():
             return value.toordinal()
         case UUID():

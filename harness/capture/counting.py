@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import event
@@ -16,7 +16,8 @@ from sqlalchemy.engine import Connection, Engine, ExceptionContext
 from sqlalchemy.engine.interfaces import ExecuteStyle, ExecutionContext
 from sqlalchemy.exc import MissingGreenlet
 
-from harness.capture.requests import ActiveRequest, current_lifespan, current_request
+from harness.capture.guard import Guard
+from harness.capture.requests import ActiveRequest, active_request, current_lifespan
 from harness.capture.shapes import is_transaction_control
 
 __all__ = ["CountingListener"]
@@ -30,9 +31,11 @@ class CountingListener:
 
     Args:
         count: Called with the request, and whether it is the first of its statement.
+        guard: Keeps the first error of ours.
     """
 
     count: Callable[[ActiveRequest | None, bool], None]
+    guard: Guard = field(default_factory=Guard)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -43,7 +46,7 @@ class CountingListener:
                 ("handle_error", self._failed),
             ):
                 event.listen(Engine, name, listener)
-                stack.callback(event.remove, Engine, name, listener)
+                stack.callback(self.guard.unlisten, Engine, name, listener)
             yield
 
     def _after(  # noqa: PLR0917 - the event's signature
@@ -55,16 +58,19 @@ class CountingListener:
         context: ExecutionContext | None,
         executemany: bool,  # noqa: ARG002, FBT001 - the event's signature
     ) -> None:
-        lifespan = current_lifespan.get()
-        if lifespan is not None and lifespan.is_working:
-            return
-        if statement[:1] in "SRBCsrbc \n" and is_transaction_control(statement):
-            return
-        is_first = True
-        if context is not None and context.execute_style is ExecuteStyle.INSERTMANYVALUES:
-            is_first = not hasattr(context, _SEEN)
-            setattr(context, _SEEN, True)
-        self.count(current_request.get(), is_first)
+        try:
+            lifespan = current_lifespan.get()
+            if lifespan is not None and lifespan.is_working:
+                return
+            if statement[:1] in "SRBCsrbc \n" and is_transaction_control(statement):
+                return
+            is_first = True
+            if context is not None and context.execute_style is ExecuteStyle.INSERTMANYVALUES:
+                is_first = not hasattr(context, _SEEN)
+                setattr(context, _SEEN, True)
+            self.count(active_request(), is_first)
+        except Exception as error:  # noqa: BLE001 - the application must not see it
+            self.guard.remember(error)
 
     def _failed(self, error: ExceptionContext) -> None:
         if error.execution_context is None or error.statement is None:

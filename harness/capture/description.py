@@ -14,7 +14,7 @@ from weakref import ReferenceType
 from harness.capture.binds import BindKeys, bind_keys
 from harness.capture.noted import Noted, Scope
 from harness.capture.orm import Kind, Load, Target, class_name, relationships_of, root_of
-from harness.capture.phases import phase_of
+from harness.capture.phases import Moment, phase_of
 from harness.capture.recording import Cause, Refusal, RoundTrip, Tally
 from harness.capture.refusals import NotedRefusal
 from harness.capture.requests import ActiveRequest
@@ -99,12 +99,7 @@ class Describer:
                     self.parents(scope, root, item.at_seconds) if scope and root else ()
                 ),
                 request=item.request.number if item.request is not None else None,
-                phase=phase_of(
-                    item.stack,
-                    item.request,
-                    is_started=item.is_started,
-                    is_answered=item.is_answered,
-                ),
+                phase=phase_of(item.stack, item.request, item.moment),
                 call_site=stack.site,
                 stack_key=stack.key,
             )
@@ -151,12 +146,7 @@ class Describer:
             parent_key=self._parent_key(load),
             parent_entity=parent_entity,
             request=request.number if request is not None else None,
-            phase=phase_of(
-                noted.stack,
-                request,
-                is_started=noted.is_started,
-                is_answered=noted.is_answered,
-            ),
+            phase=phase_of(noted.stack, request, Moment._make(noted.moment or Moment())),
             call_site=stack.site,
             stack_key=stack.key,
             transaction=transaction.number if transaction and is_known_transaction else None,

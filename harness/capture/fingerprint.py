@@ -60,7 +60,17 @@ _WRITE = re.compile(
 _SPACE = re.compile(r"\s+")
 _LONGEST_REMEMBERED = 4096
 _INNERMOST = re.compile(r"\([^()]*\)")
-_BOUND = re.compile(r"(?<![\"\w.])(?:LIMIT|FETCH (?:FIRST|NEXT)|SELECT TOP)\b(?!\")", re.IGNORECASE)
+# An OFFSET alone has a LIMIT too: of ALL rows, or of the most that MySQL can count. Before 2012 SQL
+# Server had to number the rows.
+_BOUND = re.compile(
+    r"""
+    (?<!["\w.]) (?:
+        LIMIT \b (?! \ ALL\b | \ \?,\ 18446744073709551615 )
+        | FETCH\ (?:FIRST|NEXT) \b | SELECT\ (?:DISTINCT\ )?TOP \b | mssql_rn\ <=
+    ) (?!")
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 _VALUES = re.compile(r"\bVALUES\s*\(", re.IGNORECASE)
 _NEXT_ROW = re.compile(r"\)\s*,\s*\(")
 

@@ -8,9 +8,12 @@ recording sees `Guard.failure`.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ParamSpec
+
+from sqlalchemy import event
 
 __all__ = ["Guard"]
 
@@ -32,6 +35,22 @@ class Guard:
             self.failure = (
                 f"{type(error).__name__} in {where.name} ({where.filename}:{where.lineno})"
             )
+
+    def unlisten(self, target: type, name: str, listener: Callable[..., object]) -> None:
+        """Give a listener back; where somebody has taken it from us, we have been deaf since."""
+        if event.contains(target, name, listener):
+            event.remove(target, name, listener)
+        elif not self.failure:
+            name = f"{target.__name__}.{name}"
+            self.failure = f"somebody removed our listener of {name}: since then nothing was seen"
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Work of ours inside somebody else's call: it never raises."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - the application must not see it
+            self.remember(error)
 
     def around(self, listener: Callable[_P, None]) -> Callable[_P, None]:
         """A listener that does nothing once anything has failed, and never raises."""

@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import Any
 
 from harness.capture.counting import CountingListener
+from harness.capture.guard import Guard
 from harness.capture.histogram import Histogram
 from harness.capture.pool import PoolListener, PoolState
 from harness.capture.recording import Checkout
@@ -53,16 +54,17 @@ class Meter:
     _pools: dict[str, _Pool] = field(default_factory=dict)
     _listener: PoolListener = field(init=False)
     _unattributed: int = 0
+    _guard: Guard = field(default_factory=Guard)
 
     def __post_init__(self) -> None:
-        self._listener = PoolListener(self)
+        self._listener = PoolListener(self, guard=self._guard)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Count what happens inside the block."""
         with ExitStack() as stack:
             stack.enter_context(self._listener.listening())
-            stack.enter_context(CountingListener(self._count).listening())
+            stack.enter_context(CountingListener(self._count, guard=self._guard).listening())
             stack.enter_context(self.tracker.observed_by(self))
             yield
 
@@ -76,7 +78,11 @@ class Meter:
 
     def on_request(self, request: ActiveRequest) -> None:
         """Add a request to its route."""
-        route = self._routes.setdefault(f"{request.scope['method']} {request.route}", _Route())
+        with self._guard.watching():
+            self._add(request)
+
+    def _add(self, request: ActiveRequest) -> None:
+        route = self._routes.setdefault(f"{request.method} {request.route}", _Route())
         route.requests += 1
         route.statements += request.statements
         route.round_trips += request.round_trips
@@ -107,6 +113,7 @@ class Meter:
             "routes": {name: _route_json(route) for name, route in sorted(self._routes.items())},
             "pools": [self._pool_json(state) for state in self._listener.pools],
             "unattributed_statements": self._unattributed,
+            "failure": self._guard.failure,
         }
 
     def _pool_json(self, state: PoolState) -> dict[str, Any]:

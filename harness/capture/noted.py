@@ -55,9 +55,8 @@ class Noted(NamedTuple):
     is_streamed: bool
     task: ReferenceType[asyncio.Task[Any]] | None
     thread: str
-    is_started: bool
-    """Whether the response had been started."""
-    is_answered: bool
+    moment: tuple[Any, ...] | None
+    """As `Moment`; None outside of requests."""
 
 
 @dataclass(slots=True, eq=False)

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
+from types import MethodType
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -21,8 +22,9 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
 
+from harness.capture.guard import Guard
 from harness.capture.recording import Checkout
-from harness.capture.requests import current_request
+from harness.capture.requests import active_request
 
 __all__ = ["PoolListener", "PoolObserver", "PoolState"]
 
@@ -93,9 +95,15 @@ _asking: ContextVar[tuple[_Asking, ...]] = ContextVar("asking", default=())
 
 @dataclass(slots=True, eq=False)
 class PoolListener:
-    """Reports every checkout of the process to one observer."""
+    """Reports every checkout of the process to one observer.
+
+    Args:
+        observer: Hears of checkouts; what it raises is an error of ours, too.
+        guard: Keeps the first error of ours; from then on nothing is reported.
+    """
 
     observer: PoolObserver
+    guard: Guard = field(default_factory=Guard)
     pools: list[PoolState] = field(default_factory=list)
     """In the order in which they were first used."""
     _states: WeakKeyDictionary[Pool, PoolState] = field(default_factory=WeakKeyDictionary)
@@ -106,33 +114,47 @@ class PoolListener:
         """Report what happens inside the block."""
         with ExitStack() as stack:
             stack.enter_context(_timed_connect(self._connect))
-            for target, name, listener in (
+            listeners: list[tuple[type, str, Callable[..., None]]] = [
                 (Engine, "do_connect", self._creating),
                 (Pool, "connect", self._created),
                 (Pool, "checkout", self._checked_out),
                 (Pool, "checkin", self._checked_in),
                 (Pool, "detach", self._checked_in),
-            ):
-                event.listen(target, name, listener)
-                stack.callback(event.remove, target, name, listener)
+            ]
+            for target, name, listener in listeners:
+                guarded = self.guard.around(listener)
+                event.listen(target, name, guarded)
+                stack.callback(self.guard.unlisten, target, name, guarded)
             yield
 
     def _connect(self, pool: Pool, connect: _Connect) -> PoolProxiedConnection:
-        state = self._state(pool)
-        asking = _Asking(self, state, perf_counter())
+        asking: _Asking | None = None
+        if not self.guard.failure:
+            with self.guard.watching():
+                asking = self._asks(pool)
+        if asking is None:
+            return connect(pool)
         token = _asking.set((asking, *_asking.get()))
-        state.asking += 1
-        state.peak_waiting = max(state.peak_waiting, state.waiting)
         try:
             return connect(pool)
         except PoolTimeoutError:
-            state.timeouts += 1
-            self.observer.on_pool_timeout(state, perf_counter() - asking.started_seconds)
+            with self.guard.watching():
+                self._gave_up(asking)
             raise
         finally:
             if not asking.is_served:
-                state.asking -= 1
+                asking.pool.asking -= 1
             _asking.reset(token)
+
+    def _asks(self, pool: Pool) -> _Asking:
+        state = self._state(pool)
+        state.asking += 1
+        state.peak_waiting = max(state.peak_waiting, state.waiting)
+        return _Asking(self, state, perf_counter())
+
+    def _gave_up(self, asking: _Asking) -> None:
+        asking.pool.timeouts += 1
+        self.observer.on_pool_timeout(asking.pool, perf_counter() - asking.started_seconds)
 
     def _mine(self) -> _Asking | None:
         """The innermost caller: several listeners may be at work, and a connect inside another."""
@@ -174,10 +196,12 @@ class PoolListener:
         asking.is_served = True
         asking.pool.asking -= 1
         now = perf_counter()
-        request = current_request.get()
+        request = active_request()
         state = asking.pool
         state.checkouts += 1
-        state.checked_out += 1
+        # A StaticPool hands its one connection to everybody, and hears of its return once.
+        is_shared = self._held.pop(entry, None) is not None
+        state.checked_out += not is_shared
         state.peak_checked_out = max(state.peak_checked_out, state.checked_out)
         number = request.number if request is not None else None
         self._held[entry] = _Held(
@@ -227,7 +251,10 @@ class _TimedConnect:
     def __get__(self, pool: Pool | None, owner: type[Pool]) -> Any:  # noqa: ANN401 - a method
         if pool is None:
             return self
-        return lambda: self.call(pool, tuple(self.timers))
+        return MethodType(self, pool)
+
+    def __call__(self, pool: Pool) -> PoolProxiedConnection:
+        return self.call(pool, tuple(self.timers))
 
     def call(
         self, pool: Pool, timers: tuple[Callable[[Pool, _Connect], PoolProxiedConnection], ...]

@@ -43,6 +43,7 @@ class Recorder:
     _requests: list[RequestRecord] = field(default_factory=list)
     _checkouts: list[Checkout] = field(default_factory=list)
     _transactions: list[Transaction] = field(default_factory=list)
+    _tracker: RequestTracker | None = None
 
     def __post_init__(self) -> None:
         self._transaction_listener = TransactionListener(self, guard=self.guard)
@@ -60,11 +61,12 @@ class Recorder:
     def listening(self, requests: RequestTracker | None = None) -> Iterator[None]:
         """Record what happens inside the block."""
         with ExitStack() as stack:
-            stack.enter_context(PoolListener(self).listening())
+            stack.enter_context(PoolListener(self, guard=self.guard).listening())
             stack.enter_context(self._transaction_listener.listening())
             stack.enter_context(self._statements.listening())
             stack.enter_context(self._refusals.listening())
             if requests is not None:
+                self._tracker = requests
                 stack.enter_context(requests.observed_by(self))
             yield
 
@@ -75,7 +77,7 @@ class Recorder:
         tallies = tuple(map(self._describer.tally, scopes))
         return Recording(
             round_trips=tuple(sorted(trips, key=lambda trip: (trip.statement, trip.batch))),
-            requests=tuple(self._requests),
+            requests=(*self._requests, *self._under_way()),
             checkouts=tuple(self._checkouts),
             transaction_controls=sum(tally.transaction_controls for tally in tallies),
             transactions=tuple(self._transactions),
@@ -84,6 +86,11 @@ class Recorder:
             notices=tuple(self._notices(tallies)),
             failure=self.guard.failure,
         )
+
+    def _under_way(self) -> Iterator[RequestRecord]:
+        """Exchanges on WebSockets that are open: they may outlast the recording."""
+        for request in self._tracker.open_exchanges if self._tracker is not None else ():
+            yield request.finish(self.source.definition)
 
     def _notices(self, tallies: Iterable[Tally]) -> Iterator[str]:
         if self._statements.shapes.notice:

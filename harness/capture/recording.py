@@ -59,6 +59,8 @@ class Cause(StrEnum):
 class Phase(StrEnum):
     """What the framework was doing for the request while a statement ran."""
 
+    MIDDLEWARE = "middleware"
+    """A middleware, before the response."""
     HANDLER = "handler"
     DEPENDENCY = "dependency"
     """A dependency, before the handler."""
@@ -157,12 +159,13 @@ class RoundTrip:
     @property
     def is_limited(self) -> bool:
         """Whether the statement itself bounds how many rows it returns."""
-        return self.limit is not None or self.fingerprint.is_limited
+        is_none = self.limit is not None and self.limit < 0  # SQLite's way to an OFFSET alone
+        return self.fingerprint.is_limited and not is_none
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """One HTTP request that the application answered."""
+    """One HTTP request that the application answered, or one exchange on a WebSocket."""
 
     number: int
     method: str
@@ -171,7 +174,7 @@ class RequestRecord:
     """Template of the route including the prefix of mounts, e.g. ``/users/{user_id}``; the
     words ``(no route)`` where none matched."""
     status: int | None
-    """None where the application raised instead of answering."""
+    """None where the application raised instead of answering; 101 on a socket that was accepted."""
     started_seconds: float
     seconds: float
     """Until the ASGI call returned: includes dependency teardown and background tasks."""
@@ -179,6 +182,8 @@ class RequestRecord:
     """The function that handles the route."""
     answered_seconds: float | None = None
     """When the last part of the response was sent, on the clock of `time.perf_counter`."""
+    socket: int | None = None
+    """Number of the first exchange on the same WebSocket connection; None of HTTP."""
 
     @property
     def name(self) -> str:

@@ -13,16 +13,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from types import FrameType
+from types import FrameType, MethodType
 from typing import Any
 
 from sqlalchemy.exc import InvalidRequestError, MissingGreenlet
 from sqlalchemy.orm.exc import DetachedInstanceError
 
+from harness.capture.awaited import AwaitedStacks
 from harness.capture.guard import Guard
 from harness.capture.orm import Target, target_in
+from harness.capture.phases import Moment
 from harness.capture.recording import RefusalReason
-from harness.capture.requests import ActiveRequest, current_request
+from harness.capture.requests import ActiveRequest, active_request
 from harness.capture.stacks import Stack, StackBook
 
 __all__ = ["NotedRefusal", "RefusalListener"]
@@ -40,8 +42,7 @@ class NotedRefusal:
     target: Target | None
     stack: Stack
     request: ActiveRequest | None
-    is_started: bool
-    is_answered: bool
+    moment: Moment
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +52,10 @@ class RefusalListener:
     stacks: StackBook
     guard: Guard = field(default_factory=Guard)
     noted: list[NotedRefusal] = field(default_factory=list)
+    _awaited: AwaitedStacks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._awaited = AwaitedStacks(self.stacks.source)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -59,20 +64,19 @@ class RefusalListener:
         with _told(InvalidRequestError, note), _told(DetachedInstanceError, note):
             yield
 
-    def _note(self, error: Exception, frame: FrameType) -> None:
+    def _note(self, error: Exception, frame: FrameType | None) -> None:
         reason = _reason(error)
         if reason is None or len(self.noted) >= _MOST_KEPT:
             return
-        request = current_request.get()
+        request, stack = active_request(), self.stacks.take(frame)
         self.noted.append(
             NotedRefusal(
                 reason=reason,
                 at_seconds=perf_counter(),
                 target=target_in(frame),
-                stack=self.stacks.take(frame),
+                stack=stack,
                 request=request,
-                is_started=request is not None and request.is_answered,
-                is_answered=request is not None and request.answered_seconds is not None,
+                moment=Moment.of(request, self._awaited.meanwhile(stack, request)),
             )
         )
 
@@ -93,25 +97,27 @@ class _ToldInit:
     def __init__(self, owner: type[Exception]) -> None:
         self.owner = owner
         self.own = vars(owner).get("__init__")
-        self.listeners: list[Callable[[Exception, FrameType], None]] = []
+        self.listeners: list[Callable[[Exception, FrameType | None], None]] = []
 
     def __get__(self, error: Exception | None, owner: type[Exception]) -> Any:  # noqa: ANN401
         if error is None:
             return self
-        return lambda *args, **kwargs: self.call(error, args, kwargs)
+        return MethodType(self, error)
 
-    def call(self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    # Subclasses call `InvalidRequestError.__init__(self, ...)`, SQLAlchemy's own among them.
+    def __call__(self, error: Exception, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         if self.own is None:
             super(self.owner, error).__init__(*args, **kwargs)
         else:
             self.own(error, *args, **kwargs)
         for listener in tuple(self.listeners):
-            listener(error, sys._getframe(2))  # noqa: SLF001 - the documented way to a cheap stack
+            # None where SQLAlchemy's compiled code makes it at the bottom of a greenlet.
+            listener(error, sys._getframe().f_back)  # noqa: SLF001 - the documented way to a cheap stack
 
 
 @contextmanager
 def _told(
-    owner: type[Exception], listener: Callable[[Exception, FrameType], None]
+    owner: type[Exception], listener: Callable[[Exception, FrameType | None], None]
 ) -> Iterator[None]:
     told = vars(owner).get("__init__")
     if not isinstance(told, _ToldInit):

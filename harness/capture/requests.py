@@ -8,26 +8,31 @@ that one moves the endpoint into another task.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from threading import get_ident
 from time import perf_counter
 from types import CodeType
 from typing import Any, Protocol
+from weakref import ReferenceType, ref
 
+from harness.capture.called import called_through
 from harness.capture.recording import RequestRecord
+from harness.capture.sockets import ActiveSocket, current_socket
 from harness.findings import SourceLine
 
 __all__ = [
     "ASGIApp",
     "ActiveRequest",
     "RequestTracker",
+    "active_request",
     "current_lifespan",
     "current_request",
-    "is_in_websocket",
 ]
 
 Scope = MutableMapping[str, Any]
@@ -54,6 +59,25 @@ class ActiveRequest:
     """When the last part of the response was sent."""
     when_answered: list[Callable[[], None]] = field(default_factory=list)
     """Called just before that."""
+    own_task: ReferenceType[asyncio.Task[Any]] | None = None
+    """The task in which it came."""
+    own_thread: int = 0
+    """The thread of that task."""
+    socket: int | None = None
+    """Number of the first exchange of its WebSocket."""
+    ended_seconds: float | None = None
+    """When the work on it was done, if that is before it ends."""
+
+    @property
+    def method(self) -> str:
+        """``GET``, or ``WEBSOCKET``."""
+        method: str = self.scope["method"] if self.socket is None else "WEBSOCKET"
+        return method
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether a route has been found."""
+        return "endpoint" in self.scope
 
     def answer(self) -> None:
         """The last part of the response is about to be sent."""
@@ -66,14 +90,15 @@ class ActiveRequest:
         """What is known of the request now that its ASGI call has returned."""
         return RequestRecord(
             number=self.number,
-            method=self.scope["method"],
+            method=self.method,
             path=self.scope["path"],
             route=self.route,
             status=self.status,
             started_seconds=self.started_seconds,
-            seconds=perf_counter() - self.started_seconds,
+            seconds=(self.ended_seconds or perf_counter()) - self.started_seconds,
             endpoint=_endpoint_line(self.scope.get("endpoint"), describe),
             answered_seconds=self.answered_seconds,
+            socket=self.socket,
         )
 
     @property
@@ -99,7 +124,15 @@ class ActiveLifespan:
 
 current_request: ContextVar[ActiveRequest | None] = ContextVar("current_request", default=None)
 current_lifespan: ContextVar[ActiveLifespan | None] = ContextVar("current_lifespan", default=None)
-is_in_websocket: ContextVar[bool] = ContextVar("is_in_websocket", default=False)
+
+
+def active_request() -> ActiveRequest | None:
+    """The request that the context carries, or the exchange of its WebSocket."""
+    request = current_request.get()
+    if request is None:
+        socket = current_socket.get()
+        return None if socket is None else socket.exchange
+    return request
 
 
 class RequestObserver(Protocol):
@@ -115,6 +148,14 @@ class RequestTracker:
 
     _observers: list[RequestObserver] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _sockets: set[ActiveSocket] = field(default_factory=set)
+    _followed: list[object] = field(default_factory=list)
+    _following: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def open_exchanges(self) -> tuple[ActiveRequest, ...]:
+        """What is under way on WebSockets: nobody has been told of it yet, and it may last."""
+        return tuple(socket.exchange for socket in tuple(self._sockets))
 
     @contextmanager
     def observed_by(self, observer: RequestObserver) -> Iterator[None]:
@@ -129,9 +170,48 @@ class RequestTracker:
         """The application, tracked."""
         return _TrackedApp(app=app, tracker=self)
 
+    def following(self, app: object) -> AbstractContextManager[None]:
+        """Track an application inside a block, whoever calls it."""
+        return called_through(app, self.wrap, is_known=_is_at_work)
+
+    def follow(self, app: object) -> None:
+        """Track an application from now on until `close`."""
+        if not any(known is app for known in self._followed):
+            self._followed.append(app)
+            self._following.enter_context(self.following(app))
+
+    def close(self) -> None:
+        """Leave the applications that were followed."""
+        self._following.close()
+        self._followed.clear()
+
     def begin(self, scope: Scope) -> ActiveRequest:
         """A new request; its scope is read again when it ends."""
-        return ActiveRequest(next(self._numbers), scope, perf_counter())
+        return ActiveRequest(
+            next(self._numbers), scope, perf_counter(), own_task=_own_task(), own_thread=get_ident()
+        )
+
+    @contextmanager
+    def talking(self, scope: Scope) -> Iterator[ActiveSocket]:
+        """A WebSocket connection, whose exchanges are requests."""
+        first = self.begin(scope)
+        first.socket = first.number
+
+        def begin() -> ActiveRequest:
+            exchange = self.begin(scope)
+            exchange.own_task, exchange.socket = first.own_task, first.socket
+            exchange.own_thread = first.own_thread
+            return exchange
+
+        socket = ActiveSocket(first, begin, self.end)
+        self._sockets.add(socket)
+        token = current_socket.set(socket)
+        try:
+            yield socket
+        finally:
+            current_socket.reset(token)
+            self._sockets.discard(socket)
+            socket.close()
 
     def end(self, request: ActiveRequest) -> None:
         """Tell the observers."""
@@ -153,11 +233,19 @@ class _TrackedApp:
             await self._talk(scope, receive, send)
 
     async def _talk(self, scope: Scope, receive: Receive, send: Send) -> None:
-        token = is_in_websocket.set(True)
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            is_in_websocket.reset(token)
+        with self.tracker.talking(scope) as socket:
+
+            async def receive_and_note() -> Message:
+                socket.ask()
+                message = await receive()
+                socket.hear(message)
+                return message
+
+            async def send_and_note(message: Message) -> None:
+                socket.say(message)
+                await send(message)
+
+            await self.app(scope, receive_and_note, send_and_note)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         lifespan = ActiveLifespan()
@@ -194,6 +282,18 @@ class _TrackedApp:
         finally:
             current_request.reset(token)
             self.tracker.end(request)
+
+
+def _is_at_work() -> bool:
+    return active_request() is not None or current_lifespan.get() is not None
+
+
+def _own_task() -> ReferenceType[asyncio.Task[Any]] | None:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # outside of a loop, or on one that is not asyncio's
+        return None
+    return ref(task) if task is not None else None
 
 
 def _template(scope: Scope) -> str | None:

@@ -32,6 +32,8 @@ class Boundary(Enum):
     BACKGROUND = auto()
     ROUTE = auto()
     """FastAPI's own frame around all of them: what it calls by itself are clean-ups."""
+    MIDDLEWARE = auto()
+    """Starlette's ``BaseHTTPMiddleware``; what it wraps runs in another task."""
     REQUEST = auto()
     """Our wrapper of the application: a middleware, or an endpoint without FastAPI."""
     THREAD = auto()
@@ -82,6 +84,8 @@ _FASTAPI: Mapping[str, Mapping[str, Boundary | Passage]] = {
         "serialize_json": Passage.SERIALISING,
     },
     "/starlette/background.py": {"__call__": Boundary.BACKGROUND},
+    "/starlette/endpoints.py": {"dispatch": Boundary.HANDLER},  # of an endpoint that is a class
+    "/starlette/middleware/base.py": {"__call__": Boundary.MIDDLEWARE},
     "/anyio/_backends/_asyncio.py": {"run": Boundary.THREAD},
     "/concurrent/futures/thread.py": {"run": Boundary.THREAD},
     "/asyncio/events.py": {"_run": Boundary.LOOP},

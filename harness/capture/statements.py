@@ -25,15 +25,22 @@ from sqlalchemy.engine import Connection, Engine, ExceptionContext
 from sqlalchemy.engine.interfaces import ExecuteStyle, ExecutionContext
 from sqlalchemy.exc import MissingGreenlet
 
+from harness.capture.awaited import AwaitedStacks
 from harness.capture.binds import BindKeys, bind_keys, values_of_list
 from harness.capture.connections import KnownConnection, known_connection
 from harness.capture.guard import Guard
 from harness.capture.noted import Bounds, Scope
 from harness.capture.orm import load_of
-from harness.capture.requests import ActiveRequest, current_lifespan, current_request
+from harness.capture.requests import (
+    ActiveRequest,
+    active_request,
+    current_lifespan,
+    current_request,
+)
 from harness.capture.shapes import Shape, ShapeBook, is_transaction_control
+from harness.capture.sockets import current_socket
 from harness.capture.source import SourceMap
-from harness.capture.stacks import StackBook
+from harness.capture.stacks import Boundary, StackBook
 from harness.capture.transactions import OpenTransaction, TransactionListener, current_flush
 
 __all__ = ["MOST_KEPT", "StatementListener"]
@@ -94,7 +101,7 @@ class StatementListener:
                 ("handle_error", failed, False),
             ):
                 event.listen(Engine, name, listener, retval=retval)
-                stack.callback(event.remove, Engine, name, listener)
+                stack.callback(self.guard.unlisten, Engine, name, listener)
             yield
 
     @staticmethod
@@ -130,6 +137,8 @@ class StatementListener:
         in_transaction, threads = self.transactions.attribute, self._thread_names
         keys, salt, pepper = self._keys, self._keys.salt, self._keys.pepper
         request_of, lifespan_of = current_request.get, current_lifespan.get
+        socket_of, meanwhile = current_socket.get, AwaitedStacks(self.source).meanwhile
+        loop_bottom, thread_bottom = Boundary.LOOP, Boundary.THREAD
         flush_of, thread_of, frame_of = current_flush.get, threading.get_ident, sys._getframe  # noqa: SLF001 - documented
         loop_of = asyncio._get_running_loop  # noqa: SLF001 - listed in asyncio.__all__; never raises
         batched = ExecuteStyle.INSERTMANYVALUES
@@ -150,6 +159,10 @@ class StatementListener:
             if watches is not None and not watches(connection.engine):
                 return
             request = request_of()
+            if request is None:
+                socket = socket_of()
+                if socket is not None:
+                    request = socket.exchange
             scope = scopes.get(request)
             if scope is None:
                 scope = scopes.setdefault(request, Scope(request))
@@ -175,9 +188,10 @@ class StatementListener:
                     rows, frame = cursor.rowcount, frame_of(shape.depth)
                 else:
                     rows, frame = None, frame_of(1)
+                stack = take(frame)
                 try:
                     key = hash((salt, parameters, shape.text_key, pepper))
-                except TypeError:  # a mapping, or an array or a document among the values
+                except (TypeError, ValueError):  # a mapping; an array, document or buffer in it
                     key = keys.of((keys.of(parameters), shape.text_key))
                 options = context.execution_options
                 if shape.is_write and transaction is not None:
@@ -195,6 +209,14 @@ class StatementListener:
                     started = ended
                 loop, thread = loop_of(), thread_of()
                 task = asyncio.current_task(loop) if loop is not None else None
+                moment = None
+                if request is not None:
+                    bottom, awaited = stack.boundary, None
+                    if bottom is loop_bottom or bottom is thread_bottom:
+                        awaited = meanwhile(stack, request)
+                    answered = request.answered_seconds is not None
+                    # As in `Moment`; in the order of its fields.
+                    moment = (request.is_routed, request.is_answered, answered, awaited)
                 # As in `Noted`; in the order of its fields.
                 noted.append((
                     number,
@@ -204,7 +226,7 @@ class StatementListener:
                     rows,
                     shape,
                     load_of(context, shape.subject) if shape.is_orm_select else None,
-                    take(frame),
+                    stack,
                     known,
                     transaction,
                     flush_of() or 0 if shape.is_write and "compiled_cache" in options else None,
@@ -215,8 +237,7 @@ class StatementListener:
                     "stream_results" in options,
                     ref(task) if task is not None else None,
                     threads.get(thread) or self._named(thread),
-                    request is not None and request.is_answered,
-                    request is not None and request.answered_seconds is not None,
+                    moment,
                 ))  # fmt: skip
             except Exception as error:  # noqa: BLE001 - the application must not see it
                 guard.remember(error)
@@ -231,7 +252,7 @@ class StatementListener:
             return False  # failed before a cursor ran
         if isinstance(error.original_exception, MissingGreenlet):
             return False  # no SQL was sent: whether a cursor event came first depends on the driver
-        scope = self.scopes.get(current_request.get())
+        scope = self.scopes.get(active_request())
         recent = scope.noted[-_RECENT:] if scope is not None else []
         # Behind a cursor that succeeded a listener of somebody else may fail.
         return not any(row is not None and row[2] == started for row in recent)

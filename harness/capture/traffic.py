@@ -113,3 +113,16 @@ class ExhaustionStory:
     outcomes: tuple[RequestOutcome, ...]
     recovery_seconds: float | None
     """From the end of the block until five answers in a row were good; None: not while watched."""
+    without_database: Distribution | None = None
+    """Latency of a route that uses no database, while the pool was dry; None where none was
+    asked."""
+    hold_seconds: float | None = None
+    """Mean hold time per request without load."""
+    served_wait: Distribution | None = None
+    """Wait for a connection of the requests that were served while the pool was dry."""
+    log_bytes: int | None = None
+    """What the application wrote to its log while the pool was dry."""
+    checked_out_at_rest: int | None = None
+    """Connections still out when all clients had left; None where nobody looked."""
+    has_served_while_dry: bool = False
+    """Whether statements still ran while the pool was dry: too many users, not blocked tables."""

@@ -24,7 +24,8 @@ from sqlalchemy.orm import Session
 from harness.capture.connections import KnownConnection
 from harness.capture.guard import Guard
 from harness.capture.recording import Transaction
-from harness.capture.requests import ActiveRequest, current_request
+from harness.capture.requests import ActiveRequest, active_request
+from harness.capture.sockets import current_socket
 
 __all__ = ["OpenTransaction", "TransactionListener", "TransactionObserver", "current_flush"]
 
@@ -102,11 +103,14 @@ class TransactionListener:
             for target, name, listener in listeners:
                 guarded = self.guard.around(listener)
                 event.listen(target, name, guarded)
-                stack.callback(event.remove, target, name, guarded)
+                stack.callback(self.guard.unlisten, target, name, guarded)
             yield
 
     def _began(self, connection: Connection) -> None:
-        request = current_request.get()
+        socket = current_socket.get()
+        if socket is not None:
+            socket.begin_transaction()
+        request = active_request()
         transaction = OpenTransaction(
             next(self._numbers),
             request,
@@ -144,7 +148,7 @@ class TransactionListener:
         )
 
     def _session_began(self, session: Session, _transaction: Any, connection: Connection) -> None:  # noqa: ANN401 - not used
-        transaction, request = self._open(connection), current_request.get()
+        transaction, request = self._open(connection), active_request()
         if transaction is None:
             return
         transaction.session = session.hash_key
@@ -164,7 +168,7 @@ class TransactionListener:
         current_flush.set(None)
 
     def _session_given(self, session: Session, _instance: object) -> None:
-        request = current_request.get()
+        request = active_request()
         if request is not None:
             self._of(request).sessions.add(session)
 

@@ -1,9 +1,10 @@
 """What a pool that runs dry does to the clients, and whether the application finds its way back.
 
 The classes: *queues* (everybody waits and is served), *sheds* (503, the client may come again),
-*errors* (another 5xx: the client cannot tell it from a bug), *hangs* (no answer), *collapses* (does
-not recover while watched). Only counts decide; times are reported, since a busy machine stretches
-them.
+*errors* (another 5xx: the client cannot tell it from a bug), *hangs* (no answer), *stalls* (what
+needs no database waits too), *leaks* (connections do not come back), *collapses* (does not recover
+while watched). What fails is counted, or longer by an order of magnitude; times that a busy machine
+stretches warn (`exhaustion_limits.py`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 
 from harness.capture.traffic import ExhaustionStory, Outcome
+from harness.checks.exhaustion_limits import exceeded, is_coupled
 from harness.findings import ProbeVerdict, Verdict
 
 __all__ = ["exhaustion"]
@@ -35,13 +37,28 @@ def exhaustion(story: ExhaustionStory) -> ProbeVerdict:
         )
     if story.recovery_seconds is None:
         return _verdict(Verdict.FAIL, f"collapses: not one good answer after the block ({seen})")
-    back = f"back {story.recovery_seconds:.1f} s after the block"
-    if counts[Outcome.HANG]:
-        return _verdict(Verdict.FAIL, f"hangs: {seen}; {back}")
-    if counts[Outcome.ERROR]:
-        return _verdict(Verdict.FAIL, f"errors: {seen}; answer 503 with Retry-After; {back}")
+    told = f"{seen}; back {story.recovery_seconds:.1f} s after the block"
+    if failure := _failure(story, counts, told):
+        return _verdict(Verdict.FAIL, failure)
     word = "sheds" if counts[Outcome.SHED] else "queues"
-    return _verdict(Verdict.PASS, f"{word}: {seen}; {back}")
+    limits = list(exceeded(story, affected))
+    verdict = Verdict.WARN if limits else Verdict.PASS
+    return _verdict(verdict, "; ".join([f"{word}: {told}", *limits]))
+
+
+def _failure(story: ExhaustionStory, counts: Counter[Outcome], told: str) -> str:
+    """The class of an application that came back but did harm meanwhile; empty for none."""
+    if counts[Outcome.HANG]:
+        return f"hangs: {told}"
+    if counts[Outcome.ERROR]:
+        return f"errors: {told}; answer 503 with Retry-After"
+    if is_coupled(story):
+        return f"stalls: routes without a database waited too; {told}"
+    if story.checked_out_at_rest:
+        ending = "" if story.checked_out_at_rest == 1 else "s"
+        out = f"{story.checked_out_at_rest} connection{ending}"
+        return f"leaks: {out} did not come back; {told}"
+    return ""
 
 
 def _verdict(verdict: Verdict, summary: str) -> ProbeVerdict:

@@ -34,6 +34,12 @@ _REPAIRS: Mapping[str, _Repair] = {
     ),
 }
 
+_EXHAUSTION_FIXES: Mapping[str, str] = {
+    "stalls": "never wait for a sync pool on the event loop: declare endpoints with `def`, or use "
+    "an async engine",
+    "leaks": "close every session, also when waiting for a connection fails or is cancelled",
+}
+
 KINDS = frozenset(repair.kind for repair in _REPAIRS.values())
 """The kinds of findings that probes make."""
 
@@ -43,11 +49,13 @@ def finding_of(verdict: ProbeVerdict) -> Finding | None:
     if verdict.verdict is not Verdict.FAIL or verdict.probe not in _REPAIRS:
         return None
     repair = _REPAIRS[verdict.probe]
+    is_exhaustion = verdict.probe == "exhaustion"
+    label = verdict.summary.partition(":")[0] if is_exhaustion else verdict.probe
     return Finding(
         kind=repair.kind,
-        label=verdict.summary.partition(":")[0] if verdict.probe == "exhaustion" else verdict.probe,
+        label=label,
         anchor=_ANCHOR,
         severity=Severity.ERROR,
         title=verdict.summary,
-        fix=repair.fix,
+        fix=_EXHAUSTION_FIXES.get(label, repair.fix),
     )

@@ -36,6 +36,7 @@ _TABLE = re.compile(
     rf"\b(?:FROM|INTO|UPDATE|JOIN)\s+(?:ONLY\s+)?(?:{_NAME}\.)?({_NAME})", re.IGNORECASE
 )
 _WHILE = {
+    Phase.MIDDLEWARE: "in a middleware",
     Phase.DEPENDENCY: "in a dependency",
     Phase.SERIALISATION: "while the response was serialised",
     Phase.TEARDOWN: "while a dependency was torn down",

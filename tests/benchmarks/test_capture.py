@@ -51,3 +51,25 @@ def test_every_candidate_is_measured_in_every_column(
     )
     lines = done.stdout.splitlines()
     assert max(map(len, lines[lines.index("") :])) <= 80
+
+
+def test_the_memory_of_a_long_request_is_measured(tmp_path: Path) -> None:
+    file = tmp_path / "memory.json"
+
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(ROOT / "benchmarks" / "capture.py"),
+            "--quick",
+            "--memory",
+            f"--json={file}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == ExitCode.CLEAN, done.stdout + done.stderr
+    memory = json.loads(file.read_text(encoding="utf-8"))["memory"]
+    assert memory["statements"] == memory["counted"] == memory["described"] == 1_000
+    assert 0 < memory["peak_bytes"] < 50 * 1024 * 1024

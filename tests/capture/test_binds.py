@@ -9,12 +9,24 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, MetaData, String, Table, column, insert, literal, select, text
+from sqlalchemy import (
+    Engine,
+    MetaData,
+    String,
+    Table,
+    column,
+    insert,
+    literal,
+    make_url,
+    select,
+    text,
+)
+from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from harness.capture import RoundTrip, SourceMap, recording
-from harness.capture.binds import BindKeys
+from harness.capture.binds import BindKeys, roles_in_text, roles_of
 from harness.capture.fingerprint import fingerprint
 from harness.pytest_plugin.queries import Queries
 from target_app.models import Post, Tag, User
@@ -115,6 +127,8 @@ def test_a_page_of_raw_sql_is_known_too(run: Run) -> None:
     [
         ("SELECT a FROM b LIMIT 1", True),
         ("SELECT a FROM b FETCH FIRST 3 ROWS ONLY", True),
+        ("SELECT a FROM b ORDER BY a OFFSET ? ROWS FETCH FIRST ? ROWS ONLY", True),
+        ("SELECT a FROM b ORDER BY a OFFSET ? ROWS", False),
         ("SELECT a FROM (SELECT a FROM b LIMIT 1) AS c", False),
         ('SELECT "LIMIT" FROM b', False),
         ("SELECT a FROM b", False),
@@ -122,6 +136,41 @@ def test_a_page_of_raw_sql_is_known_too(run: Run) -> None:
 )
 def test_only_the_statements_own_limit_bounds_it(sql: str, is_limited: bool) -> None:
     assert fingerprint(sql, is_compiled=True).is_limited is is_limited
+
+
+@pytest.mark.parametrize("backend", ["mysql", "mssql", "oracle", "postgresql"])
+def test_pages_are_limited_on_other_servers_and_an_offset_alone_is_not(backend: str) -> None:
+    dialect = make_url(f"{backend}://").get_dialect()()
+    users = select(User.id).order_by(User.id)
+    few, page, rest = users.distinct().limit(2), users.limit(2).offset(4), users.offset(4)
+
+    texts = [query.compile(dialect=dialect).string for query in (few, page, rest)]
+
+    assert [fingerprint(sql, is_compiled=True).is_limited for sql in texts] == [True, True, False]
+
+
+def test_an_offset_alone_is_no_page_on_sqlite(run: Run) -> None:
+    (trip,) = run(lambda s: s.scalars(select(User).order_by(User.id).offset(1)).all())
+
+    assert (trip.offset, trip.is_limited) == (1, False)
+
+
+def test_the_limit_of_a_query_inside_is_not_the_statements_own(run: Run) -> None:
+    newest = select(Post.id).limit(1).scalar_subquery()
+
+    (trip,) = run(lambda s: s.execute(select(User.id, newest)).all())
+
+    assert not trip.is_limited
+
+
+def test_mysql_names_the_offset_before_the_limit() -> None:
+    page = select(User.id).where(User.id > 1).order_by(User.id).limit(2).offset(4)
+    compiled = page.compile(dialect=mysql.dialect())
+
+    roles = roles_of(compiled)
+
+    assert [compiled.params[name] for name in (roles.limit, roles.offset) if name] == [2, 4]
+    assert roles_in_text("SELECT id FROM users LIMIT 4, 2") == (2, 4)
 
 
 def test_a_walk_by_key_goes_one_way(run: Run) -> None:

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, literal, select, text
 from sqlalchemy.orm import Mapper, Session
 
-from harness.capture import Cause, SourceMap, recording
+from harness.capture import Cause, RequestTracker, SourceMap, recording
+from harness.capture.requests import Scope
 from harness.capture.statements import MOST_KEPT
 from harness.errors import BlindRecorderError
 from target_app.models import User
@@ -35,6 +36,31 @@ def test_counts_are_exact_where_the_records_are_cut_short(blog: Engine, source: 
     assert (taken.statement_count, taken.round_trip_count, len(taken.round_trips)) == (5, 5, 2)
     assert taken.transaction_controls == 2
     assert taken.notices[0].startswith("5 round trips outside of requests were counted")
+
+
+async def test_the_counts_of_a_request_are_exact_beyond_what_is_kept_of_it(
+    blog: Engine, source: SourceMap
+) -> None:
+    async def app(*_its: object) -> None:
+        with blog.connect() as connection:
+            for _ in range(50):
+                connection.execute(text("SELECT 1"))
+
+    async def silence() -> Scope:
+        return {}
+
+    async def nobody(_: object) -> None:
+        """Hears nothing."""
+
+    tracker = RequestTracker()
+    with recording(source, requests=tracker, most_kept=5) as recorder:
+        for _ in range(2):
+            await tracker.wrap(app)({"type": "http", "method": "GET", "path": "/"}, silence, nobody)
+
+    taken = recorder.snapshot()
+    parts = [taken.of_request(item.number) for item in taken.requests]
+    assert [(part.statement_count, len(part.round_trips)) for part in parts] == [(50, 5), (50, 5)]
+    assert taken.notices[0].startswith("50 round trips of one request were counted")
 
 
 def test_the_batches_of_one_statement_are_counted_once_beyond_the_limit(

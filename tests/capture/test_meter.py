@@ -1,17 +1,20 @@
 """The meter keeps counts where the recorder keeps records: in constant memory."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
 from harness.capture import RequestTracker
 from harness.capture.histogram import Histogram
 from harness.capture.meter import Meter
+from harness.capture.requests import Receive, Scope, Send
 from target_app.models import User
 
 
@@ -108,6 +111,45 @@ async def test_the_status_is_json(meter: Meter, shop: httpx.AsyncClient) -> None
 
 def test_a_restarted_process_has_another_boot_id(meter: Meter) -> None:
     assert meter.status()["boot_id"] != Meter(RequestTracker()).status()["boot_id"]
+
+
+class ReticentPool(QueuePool):
+    """A pool that does not tell how long it waits."""
+
+    def timeout(self) -> float:
+        raise NotImplementedError
+
+
+def test_an_error_of_ours_is_in_the_status_and_not_in_the_application(
+    meter: Meter, tmp_path: Path
+) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/odd.db", poolclass=ReticentPool)
+
+    with meter.listening(), engine.connect() as connection:
+        answer = connection.execute(text("SELECT 1")).scalar()
+    engine.dispose()
+
+    status = meter.status()
+    assert (answer, status["unattributed_statements"]) == (1, 1)
+    assert status["failure"].startswith("NotImplementedError in timeout (")
+
+
+async def test_a_request_that_cannot_be_counted_is_answered(meter: Meter) -> None:
+    async def answer(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def nameless(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope["method"]  # as a careless middleware may
+        await answer(scope, receive, send)
+
+    transport = httpx.ASGITransport(meter.tracker.wrap(nameless))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        with meter.listening():
+            answered = await client.get("/")
+
+    assert (answered.status_code, meter.status()["routes"]) == (204, {})
+    assert meter.status()["failure"].startswith("KeyError in method")
 
 
 async def test_nothing_is_counted_after_the_block(meter: Meter, shop: httpx.AsyncClient) -> None:

@@ -9,14 +9,16 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from sqlalchemy import Dialect, Engine, create_engine, event
+from sqlalchemy import Dialect, Engine, create_engine, event, text
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import NullPool, Pool
+from sqlalchemy.pool import NullPool, Pool, QueuePool
 
+from harness.capture import SourceMap, recording
 from harness.capture.pool import PoolListener, PoolState
 from harness.capture.recording import Checkout
 from harness.capture.requests import RequestTracker, current_request
+from harness.errors import BlindRecorderError
 
 
 class Collected:
@@ -247,9 +249,74 @@ def test_an_error_in_the_block_still_leaves_sqlalchemy_as_it_was(collected: Coll
         raise KeyboardInterrupt
 
     assert vars(Pool)["connect"] is connect
-    assert not event.contains(Pool, "checkout", listener._checked_out)  # noqa: SLF001 - is it registered?
-    assert not event.contains(Pool, "checkin", listener._checked_in)  # noqa: SLF001
-    assert not event.contains(Pool, "detach", listener._checked_in)  # noqa: SLF001
+
+
+def test_nothing_is_heard_of_connections_that_come_back_after_the_block(
+    engine: Engine, collected: Collected
+) -> None:
+    listener = PoolListener(collected)
+    with listener.listening():
+        connection = engine.connect()
+
+    connection.close()
+
+    assert (listener.pools[0].checked_out, collected.checkouts) == (1, [])
+
+
+class ReticentPool(QueuePool):
+    """A pool that does not tell how long it waits."""
+
+    def timeout(self) -> float:
+        raise NotImplementedError
+
+
+def test_a_pool_that_raises_when_it_is_asked_fails_the_recording_and_not_the_application(
+    tmp_path: Path, source: SourceMap
+) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/odd.db", poolclass=ReticentPool)
+
+    with recording(source) as recorder, engine.connect() as connection:
+        answer = connection.execute(text("SELECT 1")).scalar()
+    engine.dispose()
+
+    taken = recorder.snapshot()
+    assert (answer, taken.statement_count, taken.checkouts) == (1, 1, ())
+    assert taken.failure.startswith("NotImplementedError in timeout (")
+    with pytest.raises(BlindRecorderError):
+        taken.complete()
+
+
+class Unwilling(Collected):
+    """Raises when a connection comes back, and when the pool gives up."""
+
+    def on_checkout(self, checkout: Checkout) -> None:  # noqa: ARG002 - as in the protocol
+        raise ZeroDivisionError
+
+    def on_pool_timeout(self, pool: PoolState, waited_seconds: float) -> None:  # noqa: ARG002
+        raise ZeroDivisionError
+
+
+def test_whoever_hears_of_checkouts_cannot_break_the_application(engine: Engine) -> None:
+    listener = PoolListener(Unwilling())
+
+    with listener.listening():
+        engine.connect().close()
+        engine.connect().close()
+
+    assert listener.guard.failure.startswith("ZeroDivisionError in on_checkout")
+
+
+def test_the_application_gets_its_timeout_and_not_our_error(tmp_path: Path) -> None:
+    engine = create_engine(
+        f"sqlite:///{tmp_path}/pool.db", pool_size=1, max_overflow=0, pool_timeout=0.01
+    )
+    listener = PoolListener(Unwilling())
+
+    with listener.listening(), engine.connect(), pytest.raises(PoolTimeoutError):
+        engine.connect()
+    engine.dispose()
+
+    assert listener.guard.failure.startswith("ZeroDivisionError in on_pool_timeout")
 
 
 def _connect_and_close(engine: Engine) -> None:

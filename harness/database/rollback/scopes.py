@@ -24,8 +24,8 @@ from harness.capture.requests import (
     ActiveRequest,
     current_lifespan,
     current_request,
-    is_in_websocket,
 )
+from harness.capture.sockets import current_socket
 from harness.capture.source import SourceMap
 from harness.findings import SourceLine
 from harness.loops import calling_thread
@@ -137,7 +137,7 @@ class Scopes:
             around = _innermost.get() or (self._of(thread) if thread is not None else None)
             scope: Any = request.scope
             return Scope(request, f"{scope['method']} {scope['path']}", around)
-        if current_lifespan.get() is not None or is_in_websocket.get():
+        if current_lifespan.get() is not None or current_socket.get() is not None:
             return None  # they last, and tests look at what they do meanwhile
         return otherwise()
 

@@ -1,0 +1,136 @@
+"""How well an exhausted pool was lived through, beyond what answers the clients got.
+
+A module of its own because none of these limits fails anything: each is a time or an amount that
+can be told from the same run, and a machine that is busy with something else stretches most of
+them. What the run did not measure is not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from harness.capture.traffic import ExhaustionStory, Outcome, RequestOutcome
+
+__all__ = [
+    "LOG_BYTES",
+    "SIDE_SECONDS",
+    "SLACK_SECONDS",
+    "SLACK_SHARE",
+    "STARVATION",
+    "USEFUL_SHARE",
+    "exceeded",
+    "is_coupled",
+]
+
+SLACK_SHARE = 0.1
+"""Of the pool's time limit, by which an answer that failed may be later than it."""
+SLACK_SECONDS = 0.5
+"""The same where a tenth is less than a machine's own noise: failures of a pool with a limit of 1 s
+came after 1.00 to 1.31 s on two busy cores [measured]."""
+SIDE_SECONDS = 0.1
+"""99th percentile of a route without a database: at most 0.094 s where callers waited in threads,
+and 20.7 s where they waited on the loop [measured]."""
+_COUPLED_SHARE = 0.5
+"""Of the pool's time limit: a route that has nothing to wait for and takes half of it waits for the
+pool's callers."""
+USEFUL_SHARE = 0.8
+"""Of connections over hold time, which is all that a pool can serve: 0.88 was measured at four
+times as many users as it takes; less is lost to callers that nobody waits for any more."""
+LOG_BYTES = 2000
+"""Per failed request: one line with a place. A traceback each was 6.65 kB, 2.4 MB in 9 s
+[measured]."""
+STARVATION = 5.0
+"""Longest wait over the mean one of those that were served: 2.4 where callers took turns, and
+beyond all bounds where some took a connection again without a pause [measured]."""
+_FEWEST = 10
+
+
+def is_coupled(story: ExhaustionStory) -> bool:
+    """Whether requests that need no connection waited as long as those that do."""
+    side = story.without_database
+    limit = max(SIDE_SECONDS, _COUPLED_SHARE * story.pool_timeout_seconds)
+    return side is not None and side.count > 0 and side.p99_seconds > limit
+
+
+def exceeded(story: ExhaustionStory, affected: Sequence[RequestOutcome]) -> Iterator[str]:
+    """What was longer or more than it has to be, each with its numbers.
+
+    Args:
+        story: The exhaustion.
+        affected: Its requests that met the dry pool.
+    """
+    yield from _late_failures(story, affected)
+    yield from _side_route(story)
+    yield from _useful_rate(story, affected)
+    yield from _log(story, affected)
+    yield from _recovery(story)
+    yield from _starvation(story)
+
+
+def _allowed(seconds: float) -> float:
+    return seconds + max(SLACK_SHARE * seconds, SLACK_SECONDS)
+
+
+def _failures(affected: Sequence[RequestOutcome]) -> list[float]:
+    return [item.seconds for item in affected if item.outcome in (Outcome.SHED, Outcome.ERROR)]
+
+
+def _late_failures(story: ExhaustionStory, affected: Sequence[RequestOutcome]) -> Iterator[str]:
+    failures = _failures(affected)
+    if failures and median(failures) > _allowed(story.pool_timeout_seconds):
+        yield (
+            f"late: half of the failures took {median(failures):.1f} s or more, the pool gives up "
+            f"after {story.pool_timeout_seconds:g} s"
+        )
+
+
+def _side_route(story: ExhaustionStory) -> Iterator[str]:
+    side = story.without_database
+    if side is not None and side.count and side.p99_seconds > SIDE_SECONDS:
+        yield (
+            f"slow aside: p99 of a route without a database {side.p99_seconds * 1000:.0f} ms, "
+            f"{SIDE_SECONDS * 1000:.0f} ms at most"
+        )
+
+
+def _useful_rate(story: ExhaustionStory, affected: Sequence[RequestOutcome]) -> Iterator[str]:
+    seconds = story.blocked_until_seconds - story.blocked_from_seconds
+    if not story.has_served_while_dry or not story.hold_seconds or seconds <= 0:
+        return
+    served = sum(item.outcome is Outcome.OK for item in affected) / seconds
+    possible = story.pool_capacity / story.hold_seconds
+    if served < USEFUL_SHARE * possible:
+        yield (f"wasteful: {served:.1f} good answers a second, the pool could serve {possible:.1f}")
+
+
+def _log(story: ExhaustionStory, affected: Sequence[RequestOutcome]) -> Iterator[str]:
+    failures = len(_failures(affected))
+    if story.log_bytes is not None and failures and story.log_bytes > LOG_BYTES * failures:
+        yield (
+            f"noisy: {story.log_bytes / failures / 1000:.1f} kB of log per failure, "
+            f"{LOG_BYTES / 1000:g} kB at most"
+        )
+
+
+def _recovery(story: ExhaustionStory) -> Iterator[str]:
+    if story.recovery_seconds is None or story.hold_seconds is None:
+        return
+    allowed = _allowed(story.pool_timeout_seconds + story.hold_seconds)
+    if story.recovery_seconds > allowed:
+        yield (
+            f"slow to recover: {story.recovery_seconds:.1f} s, pool timeout and hold time are "
+            f"{story.pool_timeout_seconds + story.hold_seconds:.1f} s"
+        )
+
+
+def _starvation(story: ExhaustionStory) -> Iterator[str]:
+    wait = story.served_wait
+    if wait is None or wait.count < _FEWEST or wait.mean_seconds <= 0:
+        return
+    ratio = wait.max_seconds / wait.mean_seconds
+    if ratio > STARVATION:
+        yield (
+            f"unfair: one was served after {wait.max_seconds:.1f} s, the mean wait was "
+            f"{wait.mean_seconds:.1f} s"
+        )

@@ -1,0 +1,52 @@
+"""The operational bounds of a process: what no pool size can exceed.
+
+Source: P. J. Denning, J. P. Buzen, The Operational Analysis of Queueing Network Models (1978): ``X
+<= min(p / H0, 1 / D)``, for ``p`` connections that a request holds for ``H0`` seconds and ``D`` CPU
+seconds per request. Both come from a load of one user: under load rate times hold time equals the
+number of connections at every size (7.9 at 8, 30.9 at 32 [measured]), so that Little's law on
+observed figures recommends whatever is set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, inf
+
+from harness.capture.windows import LoadWindow
+from harness.checks.load.figures import cpu_per_request, main_pool
+
+__all__ = ["Bounds", "bounds_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The bounds of one process."""
+
+    hold_seconds: float
+    """``H0``: connections times seconds that one request holds, without load."""
+    cpu_seconds: float
+    """``D``: CPU of one request."""
+
+    @property
+    def knee(self) -> float:
+        """Connections beyond which CPU is the limit; infinite where it costs none."""
+        return self.hold_seconds / self.cpu_seconds if self.cpu_seconds > 0 else inf
+
+    def rate(self, size: int) -> float:
+        """Requests a second that one process cannot exceed with a pool of this size."""
+        by_pool = size / self.hold_seconds if self.hold_seconds > 0 else inf
+        by_cpu = 1 / self.cpu_seconds if self.cpu_seconds > 0 else inf
+        return min(by_pool, by_cpu)
+
+    def processes_for(self, rate: float) -> int:
+        """Processes below which this many requests a second need more CPU than there is."""
+        return max(ceil(rate * self.cpu_seconds), 1)
+
+
+def bounds_of(baseline: LoadWindow) -> Bounds | None:
+    """The bounds from a load of one user; None where it took no connection."""
+    pool, requests = main_pool(baseline), baseline.client.requests
+    if pool is None or not pool.hold.count or not requests:
+        return None
+    held = pool.hold.mean_seconds * pool.hold.count / requests
+    return Bounds(held, cpu_per_request(baseline)) if held > 0 else None

@@ -1,0 +1,126 @@
+"""A window is judged only where the application was the limit of what was measured."""
+
+from dataclasses import replace
+
+import pytest
+
+from harness.capture.windows import LoadWindow, MachineWindow
+from harness.checks.load.validity import Basis, invalid
+from tests.checks.load.building import QUIET, with_client
+from tests.checks.load.recorded import CALM, EXHAUSTED, FREE, INDEXED
+
+_GOOD = FREE[8]
+_REQUESTS = _GOOD.client.requests
+
+
+def _machine(*, generator: float = 0.3, foreign: float = 0.2, cores: int = 2) -> LoadWindow:
+    return replace(_GOOD, machine=MachineWindow(cores, generator, foreign))
+
+
+@pytest.mark.parametrize("basis", Basis)
+@pytest.mark.parametrize("window", [CALM, *FREE.values(), *INDEXED.values()])
+def test_recorded_windows_are_valid(window: LoadWindow, basis: Basis) -> None:
+    assert invalid(window, basis) == ""
+
+
+@pytest.mark.parametrize(
+    ("window", "told"),
+    [
+        (_machine(generator=0.86), "generator was the limit: it used 0.86 of a core"),
+        (_machine(foreign=0.41), "0.41 of a core, which is 20 % of 2 cores"),
+        (replace(_GOOD, machine=None), "nobody looked"),
+        (with_client(_GOOD, dropped=_REQUESTS // 50), "never sent by the generator"),
+        (with_client(_GOOD, transport_failures=_REQUESTS // 50), "failed on the network"),
+        (with_client(_GOOD, rate_limited=_REQUESTS // 50), "429"),
+        (with_client(_GOOD, refused=_REQUESTS // 50), "not 2xx"),
+        (with_client(_GOOD, redirects=_REQUESTS // 50), "not 2xx"),
+        (with_client(_GOOD, requests=499, ok=499), "499 requests in the window, 500 needed"),
+        (with_client(_GOOD, rates=(100.0, 200.0) * 5), "varied by 33 %"),
+        (with_client(_GOOD, rates=(182.0,) * 4), "the rate is known of 4 s"),
+        (with_client(_GOOD, rates=(0.0,) * 9), "not steady"),
+        (EXHAUSTED, "321 of 401 answers were not 2xx"),
+    ],
+    ids=[
+        "generator",
+        "machine",
+        "unseen machine",
+        "dropped",
+        "network",
+        "rate limit",
+        "refused",
+        "redirected",
+        "few",
+        "unsteady",
+        "short",
+        "nothing",
+        "exhausted",
+    ],
+)
+def test_a_verdict_on_throughput_is_refused(window: LoadWindow, told: str) -> None:
+    assert told in invalid(window)
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        _machine(generator=0.85, foreign=0.4),
+        with_client(_GOOD, refused=_REQUESTS // 100, ok=_REQUESTS - _REQUESTS // 100),
+        with_client(_GOOD, requests=500, ok=500),
+        with_client(_GOOD, rates=(170.0, 195.0) * 5),
+    ],
+    ids=["machine", "answers", "samples", "noise"],
+)
+def test_what_is_within_the_limits_is_judged(window: LoadWindow) -> None:
+    assert invalid(window) == ""
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside"),
+    [
+        (with_client(_GOOD, dropped=9), with_client(_GOOD, dropped=11)),
+        (with_client(_GOOD, shed=9), with_client(_GOOD, shed=10)),
+        (with_client(_GOOD, errors=9), with_client(_GOOD, errors=10)),
+        (with_client(_GOOD, hung=9), with_client(_GOOD, hung=10)),
+        (with_client(_GOOD, refused=5, shed=4), with_client(_GOOD, refused=5, shed=5)),
+        (
+            with_client(_GOOD, rates=(86.0, 114.0) * 5),
+            with_client(_GOOD, rates=(84.0, 116.0) * 5),
+        ),
+    ],
+    ids=["dropped", "shed", "errors", "hung", "all together", "noise"],
+)
+def test_one_in_a_hundred_is_the_limit_and_15_percent_that_of_noise(
+    inside: LoadWindow, outside: LoadWindow
+) -> None:
+    # 910 requests.
+    assert invalid(inside) == ""
+    assert invalid(outside) != ""
+
+
+@pytest.mark.parametrize(("requests", "is_valid"), [(49, False), (50, True)])
+def test_fifty_requests_show_a_share_of_their_time(*, requests: int, is_valid: bool) -> None:
+    few = with_client(_GOOD, requests=requests, ok=requests)
+
+    assert (invalid(few, Basis.SHARES) == "") is is_valid
+
+
+def test_no_noise_makes_counts_invalid() -> None:
+    noisy = replace(EXHAUSTED, machine=MachineWindow(2, 1.0, 2.0))
+
+    assert invalid(noisy, Basis.COUNTS) == ""
+
+
+def test_a_share_of_time_needs_a_machine_but_no_good_answers() -> None:
+    assert invalid(EXHAUSTED, Basis.SHARES) == ""
+    assert "busy with something else" in invalid(_machine(foreign=1.0), Basis.SHARES)
+
+
+def test_more_cores_have_room_for_more_neighbours() -> None:
+    assert invalid(_machine(foreign=0.7, cores=4)) == ""
+
+
+@pytest.mark.parametrize("basis", Basis)
+def test_nothing_can_be_said_of_a_load_without_requests(basis: Basis) -> None:
+    silent = with_client(replace(_GOOD, machine=QUIET), requests=0, ok=0)
+
+    assert invalid(silent, basis) == "no request was sent"
