@@ -57,6 +57,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(sync_twin.router)
     if settings.faults:
         app.include_router(faults.router)
+    if settings.load_faults:
+        # Here, because it brings an HTTP client along, which is imported for nothing otherwise.
+        from target_app.faults import load  # noqa: PLC0415
+
+        app.include_router(load.router)
     return app
 
 

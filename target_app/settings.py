@@ -56,6 +56,8 @@ class Settings(BaseSettings):
         unit_of_work: What ends the transaction of a request: the session dependency, or a
             middleware around the whole application that rolls back on any answer from 400 on.
         faults: Mount the deliberately faulty endpoints and their healthy twins.
+        load_faults: Mount those that show under load, with their twins and the workloads of known
+            capacity. PostgreSQL only.
     """
 
     model_config = SettingsConfigDict(
@@ -87,6 +89,7 @@ class Settings(BaseSettings):
     idle_in_transaction_timeout: float = Field(default=60.0, gt=0)
     unit_of_work: Literal["dependency", "middleware"] = "dependency"
     faults: bool = False
+    load_faults: bool = False
 
     @property
     def url(self) -> URL:
@@ -130,8 +133,19 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _faults_stay_out_of_production(self) -> Self:
-        if self.faults and self.environment == "production":
-            raise ValueError("TARGET_APP_FAULTS cannot be on in production; unset one of the two")
+        for name in ("faults", "load_faults"):
+            if getattr(self, name) and self.environment == "production":
+                variable = _PREFIX + name.upper()
+                raise ValueError(f"{variable} cannot be on in production; unset one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _load_faults_have_a_server(self) -> Self:
+        if self.load_faults and self.url.get_backend_name() != "postgresql":
+            raise ValueError(
+                "TARGET_APP_LOAD_FAULTS needs PostgreSQL: its faults are about connections and "
+                f"locks of a server; {_URL_VARIABLE} names {self.url.drivername!r}"
+            )
         return self
 
 

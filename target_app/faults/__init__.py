@@ -3,6 +3,9 @@
 One file per family (N+1 has two); a fault is served at `/faults/<family>/<name>`, its twin at
 `/twins/<family>/<name>`. What is known of a fault stands beside it as a `Fault`; all of them
 together are `FAULTS`. Mounted only with `TARGET_APP_FAULTS=true`, never in production.
+
+Those that show under load are a package below, `load`, with a list, a router and a switch of
+their own; it is not imported here, because it brings an HTTP client along.
 """
 
 from fastapi import APIRouter

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +67,11 @@ async def running(url: URL, *routers: APIRouter, **settings: Any) -> AsyncIterat
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
     ):
         yield Running(app, client)
+
+
+def load_faults(url: URL, **settings: Any) -> AbstractAsyncContextManager[Running]:  # noqa: ANN401 - as above
+    """Start it with the load faults and not with the others, whose routes take time to build."""
+    return running(url, faults=False, load_faults=True, **settings)
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ from harness.checks.verdict import findings_of
 from target_app.db import Database
 from target_app.faults import FAULTS
 from target_app.faults.catalogue import Fault
+from target_app.faults.load import LOAD_FAULTS, WORKLOADS
 from target_app.faults.table import as_markdown
 from target_app.main import create_app
 from target_app.models import Todo
@@ -267,7 +268,8 @@ def test_the_table_in_the_documentation_is_generated_from_the_catalogue(
 ) -> None:
     written = (pytestconfig.rootpath / "docs/reference/faults.md").read_text("utf-8")
 
-    assert written == as_markdown(FAULTS), "python -m target_app.faults > docs/reference/faults.md"
+    told = as_markdown(FAULTS, LOAD_FAULTS, WORKLOADS)
+    assert written == told, "python -m target_app.faults > docs/reference/faults.md"
 
 
 @every_fault

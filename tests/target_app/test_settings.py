@@ -26,6 +26,7 @@ GIVEN: Mapping[str, tuple[str, object]] = {
     "idle_in_transaction_timeout": ("12", 12.0),
     "unit_of_work": ("middleware", "middleware"),
     "faults": ("yes", True),
+    "load_faults": ("on", True),
 }
 REFUSED = {
     "environment": "staging",
@@ -39,6 +40,7 @@ REFUSED = {
     "idle_in_transaction_timeout": "0",
     "unit_of_work": "none",
     "faults": "x",
+    "load_faults": "x",
 }
 
 
@@ -73,7 +75,7 @@ def test_every_field_is_tested_here() -> None:
 @pytest.mark.parametrize("field", GIVEN)
 def test_every_field_is_read_from_its_variable(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
     written, expected = GIVEN[field]
-    monkeypatch.setenv("TARGET_APP_DATABASE_URL", "sqlite+aiosqlite:///other.db")
+    monkeypatch.setenv("TARGET_APP_DATABASE_URL", "postgresql+asyncpg://localhost/other")
     by_default = getattr(Settings(), field)
     monkeypatch.setenv(f"TARGET_APP_{field.upper()}", written)
 
@@ -152,10 +154,19 @@ def test_a_database_that_cannot_work_is_refused_without_showing_its_password(
     assert "hunter2" not in str(refused.value)
 
 
-def test_faults_are_refused_in_production() -> None:
-    refusal = _refusal(database_url=URL, environment="production", faults=True)
+@pytest.mark.parametrize("field", ["faults", "load_faults"])
+def test_faults_are_refused_in_production(field: str) -> None:
+    refusal = _refusal(database_url=URL, environment="production", **{field: True})
 
-    assert refusal == "TARGET_APP_FAULTS cannot be on in production; unset one of the two"
+    variable = f"TARGET_APP_{field.upper()}"
+    assert refusal == f"{variable} cannot be on in production; unset one of the two"
+
+
+def test_load_faults_are_refused_on_sqlite() -> None:
+    refusal = _refusal(database_url="sqlite+aiosqlite:///shop.db", load_faults=True)
+
+    assert refusal.startswith("TARGET_APP_LOAD_FAULTS needs PostgreSQL")
+    assert refusal.endswith("names 'sqlite+aiosqlite'")
 
 
 def test_every_problem_has_its_own_line() -> None:
