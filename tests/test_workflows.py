@@ -18,40 +18,14 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.plugin.conftest import DATABASE
+
 ROOT = Path(__file__).resolve().parents[1]
 HOW_TO = ROOT / "docs" / "how-to"
 OUR_ACTION = "/fastapi-sqlalchemy-harness@"
 # What would let this run's own settings into the steps.
 OURS_ALONE = ("PYTEST_", "COVERAGE_", "COV_", "HARNESS_", "GITHUB_")
 
-DATABASE = """
-import os
-from sqlalchemy import ForeignKey
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-
-engine = create_async_engine(os.environ["SHOP_DATABASE_URL"])
-sessions = async_sessionmaker(engine, expire_on_commit=False)
-
-class Base(DeclarativeBase): ...
-
-class Author(Base):
-    __tablename__ = "authors"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    books: Mapped[list["Book"]] = relationship()
-
-class Book(Base):
-    __tablename__ = "books"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    author_id: Mapped[int] = mapped_column(ForeignKey("authors.id"))
-
-async def get_session():
-    async with sessions() as session:
-        yield session
-
-async def populate(session):
-    session.add_all(Author(books=[Book()]) for n in range(5))
-"""
 MAIN = """
 from typing import Annotated
 from fastapi import Depends, FastAPI

@@ -11,7 +11,6 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import BackgroundTasks, Depends, FastAPI
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
@@ -20,21 +19,9 @@ from harness.capture import Phase, Recording, RequestTracker, SourceMap, recordi
 from harness.checks.verdict import findings_of
 from harness.served import ServedApplication
 from target_app.models import User
+from tests.capture.answers import UserOut
 
 Requested = Callable[..., Recording]
-
-
-class PostOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    id: int
-
-
-class UserOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    id: int
-    posts: list[PostOut]
 
 
 @pytest.fixture

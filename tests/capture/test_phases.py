@@ -7,7 +7,6 @@ from warnings import catch_warnings
 import httpx
 import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 from starlette.applications import Starlette
@@ -18,21 +17,9 @@ from starlette.routing import Route
 from harness.capture import Phase, RequestTracker, SourceMap, recording
 from harness.capture.requests import ASGIApp
 from target_app.models import User
+from tests.capture.answers import UserOut
 
 Phases = Callable[[ASGIApp, str], Awaitable[list[Phase]]]
-
-
-class PostOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    id: int
-
-
-class UserOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    id: int
-    posts: list[PostOut]
 
 
 @pytest.fixture

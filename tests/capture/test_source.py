@@ -7,7 +7,6 @@ from typing import Annotated
 import httpx
 import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
@@ -16,21 +15,9 @@ from harness.capture.source import CallStack
 from harness.checks.verdict import findings_of
 from harness.pytest_plugin.queries import Queries
 from target_app.models import User
+from tests.capture.answers import UserOut
 
 Visit = Callable[[str], Awaitable[Recording]]
-
-
-class PostOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    id: int
-
-
-class UserOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    id: int
-    posts: list[PostOut]
 
 
 @pytest.fixture
