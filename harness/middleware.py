@@ -11,9 +11,20 @@ import json
 import os
 from contextlib import AbstractContextManager
 from http import HTTPStatus
+from pathlib import Path
 
 from harness.capture.meter import Meter
-from harness.capture.requests import ASGIApp, Receive, RequestTracker, Scope, Send
+from harness.capture.requests import (
+    ActiveRequest,
+    ASGIApp,
+    Message,
+    Receive,
+    RequestTracker,
+    Scope,
+    Send,
+)
+from harness.capture.server_timing import with_server_timing
+from harness.capture.source import SourceMap
 
 __all__ = ["STATUS_PATH", "Probe"]
 
@@ -30,13 +41,23 @@ class Probe:
         app: The application to watch.
         token: Opens the status; default: the environment variable ``HARNESS_TOKEN``. Without a
             token nobody can read the status.
+        root: The project's folder, to tell its code from libraries; default: the current one.
+        server_timing: Whether responses tell the database's share in a ``Server-Timing`` header.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        token: str | None = None,
+        root: Path | None = None,
+        server_timing: bool = True,
+    ) -> None:
         self._token = token or os.environ.get("HARNESS_TOKEN", "")
-        self._tracker = RequestTracker()
+        self._tells_timing = server_timing
+        self._tracker = RequestTracker(starting=self._begins)
         self._tracked = self._tracker.wrap(app)
-        self._meter = Meter(self._tracker)
+        self._meter = Meter(self._tracker, SourceMap(root or Path.cwd()))
         self._counting: AbstractContextManager[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,6 +78,17 @@ class Probe:
         if self._counting is None:
             self._counting = self._meter.listening()
             self._counting.__enter__()
+        self._meter.loop.enter()
+
+    def _begins(self, request: ActiveRequest, start: Message) -> Message:
+        """The start of a response, as the client gets it."""
+        try:
+            self._meter.on_start(request)
+            if self._tells_timing:
+                return with_server_timing(request, start)
+        except Exception as error:  # noqa: BLE001 - the application must not see it
+            self._meter.guard.remember(error)
+        return start
 
     def _stop(self) -> None:
         if self._counting is not None:

@@ -9,25 +9,43 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import ServerStartError, UnreachableTargetError
-from harness.middleware import STATUS_PATH
+from harness.errors import ServerStartError
+from harness.statuses import read_status
 
-__all__ = ["ServedApplication", "owned_process", "serving"]
+__all__ = [
+    "START_SECONDS",
+    "ServedApplication",
+    "Worker",
+    "announcement_of",
+    "owned_process",
+    "serving",
+    "why_silent",
+]
 
+START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _REST_SECONDS = 5.0
 _SHOWN_LINES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One of the processes that serve the application."""
+
+    pid: int
+    url: str
+    """Where this one answers, and no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +54,26 @@ class ServedApplication:
 
     url: str
     token: str
+    workers: tuple[Worker, ...] = ()
+    """All processes; empty where they are not known."""
 
     def status(self) -> dict[str, Any]:
-        """The probe's counts.
+        """The probe's counts; with several processes, of whichever answers.
 
         Raises:
             UnreachableTargetError: If it does not answer.
+            BlindRecorderError: If the probe itself failed.
         """
-        request = urllib.request.Request(  # noqa: S310 - http, on loopback
-            self.url + STATUS_PATH, headers={"Authorization": f"Bearer {self.token}"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
-                status: dict[str, Any] = json.load(answer)
-                return status
-        except (urllib.error.URLError, OSError, ValueError) as error:
-            raise UnreachableTargetError(
-                f"the served application does not tell its status: {error}"
-            ) from error
+        return read_status(self.url, self.token)
+
+    def statuses(self) -> dict[int, dict[str, Any]]:
+        """The probe's counts in each of the processes, by process id.
+
+        Raises:
+            UnreachableTargetError: If one does not answer.
+            BlindRecorderError: If a probe failed.
+        """
+        return {worker.pid: read_status(worker.url, self.token) for worker in self.workers}
 
     def status_at_rest(self) -> dict[str, Any]:
         """The counts once no connection is out any more, or after a few seconds' patience.
@@ -73,13 +93,17 @@ class ServedApplication:
 
 @contextmanager
 def serving(
-    options: Sequence[str] = (), *, environment: dict[str, str]
+    options: Sequence[str] = (),
+    *,
+    environment: Mapping[str, str],
+    start_seconds: float = START_SECONDS,
 ) -> Iterator[ServedApplication]:
     """Serve the configured application inside the block.
 
     Args:
         options: Further options of ``harness serve``.
         environment: Further variables for the child, e.g. where its PostgreSQL is.
+        start_seconds: How long it may take to come up.
 
     Raises:
         ServerStartError: If it does not come up; with what it said last.
@@ -91,25 +115,53 @@ def serving(
         tempfile.TemporaryFile("w+", encoding="utf-8") as said,
         owned_process(command, environment=told, errors_to=said.fileno()) as process,
     ):
-        announcement = process.stdout.readline() if process.stdout is not None else ""
-        if not announcement:
-            code = process.wait()
+        announcement = announcement_of(process, within_seconds=start_seconds)
+        if announcement is None:
             said.seek(0)
             raise ServerStartError(
-                f"the application could not be served (exit code {code})",
+                f"the application could not be served: it {why_silent(process, start_seconds)}",
                 where="\n".join(said.read().strip().splitlines()[-_SHOWN_LINES:]),
                 remedy="run `harness serve` to see all that it says",
             )
-        yield ServedApplication(json.loads(announcement)["url"], token)
+        workers = tuple(Worker(item["pid"], item["url"]) for item in announcement["workers"])
+        yield ServedApplication(announcement["url"], token, workers)
+
+
+def announcement_of(
+    process: subprocess.Popen[str], *, within_seconds: float
+) -> dict[str, Any] | None:
+    """What a served application says of itself once it answers.
+
+    Returns:
+        None if it has ended instead; one that takes too long is ended.
+    """
+    # A timer and not `select`: it works under gevent, too, whose pipes are objects of its own.
+    late = threading.Timer(within_seconds, process.kill)
+    late.daemon = True
+    late.start()
+    try:
+        line = process.stdout.readline() if process.stdout is not None else ""
+    finally:
+        late.cancel()
+    return json.loads(line) if line else None
+
+
+def why_silent(process: subprocess.Popen[str], within_seconds: float) -> str:
+    """Why there was no `announcement_of` a process: it ended, or was ended for taking too long."""
+    code = process.wait()
+    if code == -signal.SIGKILL:
+        return f"did not answer within {within_seconds:g} s"
+    return f"ended with exit code {code}"
 
 
 @contextmanager
 def owned_process(
     command: Sequence[str],
     *,
-    environment: dict[str, str],
+    environment: Mapping[str, str],
     errors_to: int | None = None,
     output_to: int = subprocess.PIPE,
+    inherits: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[str]]:
     """Run a child that stops at the end of its standard input.
 
@@ -121,6 +173,7 @@ def owned_process(
         stdout=output_to,
         stderr=errors_to,
         env={**os.environ, **environment},
+        pass_fds=inherits,
         start_new_session=True,
         text=True,
     )

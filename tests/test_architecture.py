@@ -41,6 +41,7 @@ LAYERS = {
     "harness.report": (
         *FOUNDATION,
         "harness.capture.traffic",
+        "harness.capture.windows",
         "harness.capture.echo.tally",
         "harness.lock",
         "harness.checks",

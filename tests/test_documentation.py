@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from harness import checks, errors
-from harness.checkup import block, drills
+from harness.checkup import drills
 from harness.cli import command
 from harness.config import Configuration
+from harness.rig.trouble import ledger, locks, refusal
 
 _LINK = re.compile(r"\]\(([^)#]+)\)")
 
@@ -89,7 +90,7 @@ def test_every_verb_that_is_named_exists(readme: str) -> None:
 
     assert (
         verbs
-        == {"checkup", "echo", "scan", "serve"}
+        == {"checkup", "echo", "load", "lock", "scan", "serve"}
         == set(command.list_commands(command.make_context("", [], resilient_parsing=True)))
     )
 
@@ -128,7 +129,7 @@ def test_every_error_is_documented_with_its_exit_code(root: Path) -> None:
 
 
 def _errors() -> Iterator[type[errors.HarnessError]]:
-    for module in (errors, block, drills):
+    for module in (errors, drills, ledger, locks, refusal):
         for value in vars(module).values():
             is_error = isinstance(value, type) and issubclass(value, errors.HarnessError)
             if is_error and value is not errors.HarnessError:

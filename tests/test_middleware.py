@@ -1,5 +1,7 @@
 """The probe: counts for whoever has the token, nothing for everybody else."""
 
+import re
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -7,12 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import Pool
 
 from harness.asgi.lifespan import lifespan
-from harness.capture.requests import ASGIApp
+from harness.capture.requests import ASGIApp, Message, Send
 from harness.middleware import STATUS_PATH, Probe
 
 TOKEN = "t0ken"
@@ -213,3 +215,66 @@ async def test_the_outcome_of_a_request_is_the_applications_own(app: FastAPI) ->
         routes = (await _status(client))["routes"]
 
     assert routes["GET /fails"]["statuses"] == {"500": 1}
+
+
+async def test_a_response_tells_the_databases_share(app: FastAPI) -> None:
+    async with _running(Probe(app, token=TOKEN)) as client:
+        answer = await client.get("/users/bound-secret")
+
+    told = answer.headers["server-timing"]
+    assert re.fullmatch(r'db;dur=\d+\.\d;desc="2 statements", pool;dur=\d+\.\d', told)
+
+
+async def test_the_applications_own_timing_stays(app: FastAPI) -> None:
+    @app.get("/own")
+    async def own(response: Response) -> None:
+        response.headers["Server-Timing"] = "render;dur=3"
+
+    async with _running(Probe(app, token=TOKEN)) as client:
+        answer = await client.get("/own")
+
+    own_timing, ours = answer.headers.get_list("server-timing")
+    assert (own_timing, ours[:7]) == ("render;dur=3", "db;dur=")
+
+
+async def test_the_header_can_be_left_out(app: FastAPI) -> None:
+    async with _running(Probe(app, token=TOKEN, server_timing=False)) as client:
+        answer = await client.get("/users/ada")
+
+    assert "server-timing" not in answer.headers
+
+
+async def test_lines_are_told_from_the_root_on(app: FastAPI) -> None:
+    async with _running(Probe(app, token=TOKEN, root=Path(__file__).parent)) as client:
+        await client.get("/users/ada")
+
+        route = (await _status(client))["routes"]["GET /users/{name}"]
+
+    assert route["endpoint"]["path"] == "test_middleware.py"
+
+
+async def test_the_loop_is_watched_as_long_as_the_lifespan(app: FastAPI) -> None:
+    async with _running(Probe(app, token=TOKEN)) as client:
+        await client.get("/users/ada")
+        during = {thread.name for thread in threading.enumerate()}
+
+    after = {thread.name for thread in threading.enumerate()}
+    assert during - after == {"harness-loop-watch"}
+
+
+async def test_a_start_that_cannot_be_read_is_sent_as_it_is() -> None:
+    sent: list[Message] = []
+
+    async def odd(_: object, __: object, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": 7})
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    probe = Probe(odd, token=TOKEN)
+    await probe(scope, _silence, keep)
+    async with lifespan(probe):
+        """Its end removes the listeners."""
+
+    assert sent[0]["headers"] == 7

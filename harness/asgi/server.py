@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import uvicorn
@@ -40,12 +40,19 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve_on(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -> None:
+def serve_on(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    ready: Callable[[], None],
+    also: Sequence[socket.socket] = (),
+) -> None:
     """Serve until the process is told to stop.
 
     Args:
         app: The application.
         listener: A bound socket.
+        also: Further ones.
         ready: Called once requests are answered.
 
     Raises:
@@ -53,15 +60,15 @@ def serve_on(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]
     """
     watched = _StartWatch(app)
     server = uvicorn.Server(uvicorn.Config(watched, log_config=None, access_log=False))
-    asyncio.run(_serve(server, listener, ready))
+    asyncio.run(_serve(server, [listener, *also], ready))
     if watched.failure is not None:
         raise watched.failure
 
 
 async def _serve(
-    server: uvicorn.Server, listener: socket.socket, ready: Callable[[], None]
+    server: uvicorn.Server, listeners: list[socket.socket], ready: Callable[[], None]
 ) -> None:
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    serving = asyncio.create_task(server.serve(sockets=listeners))
     while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
     if server.started:

@@ -16,7 +16,8 @@ from sqlalchemy.pool import Pool
 
 from harness.capture.description import Describer
 from harness.capture.guard import Guard
-from harness.capture.pool import PoolListener, PoolState
+from harness.capture.pool import PoolListener
+from harness.capture.pool_state import Held, PoolState
 from harness.capture.recording import Checkout, Recording, RequestRecord, Tally, Transaction
 from harness.capture.refusals import RefusalListener
 from harness.capture.requests import ActiveRequest, RequestTracker
@@ -114,11 +115,13 @@ class Recorder:
         """Keep a transaction."""
         self._transactions.append(transaction)
 
-    def on_checkout(self, checkout: Checkout) -> None:
+    def on_return(self, held: Held, hold_seconds: float) -> None:
         """Keep a checkout."""
-        self._checkouts.append(checkout)
+        self._checkouts.append(held.checkout(hold_seconds))
 
-    def on_pool_timeout(self, pool: PoolState, waited_seconds: float) -> None:
+    def on_pool_timeout(
+        self, pool: PoolState, waited_seconds: float, request: ActiveRequest | None
+    ) -> None:
         """The exception tells; nothing to keep."""
 
 

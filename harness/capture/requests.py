@@ -9,7 +9,6 @@ that one moves the endpoint into another task.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -17,25 +16,28 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import get_ident
 from time import perf_counter
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, Protocol
 from weakref import ReferenceType, ref
 
 from harness.capture.called import called_through
 from harness.capture.recording import RequestRecord
+from harness.capture.routing import Scope, endpoint_line, named, template_of
 from harness.capture.sockets import ActiveSocket, current_socket
+from harness.capture.usage import Usage
 from harness.findings import SourceLine
 
 __all__ = [
     "ASGIApp",
     "ActiveRequest",
     "RequestTracker",
+    "Scope",
     "active_request",
     "current_lifespan",
     "current_request",
+    "route_of_stack",
 ]
 
-Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -67,6 +69,9 @@ class ActiveRequest:
     """Number of the first exchange of its WebSocket."""
     ended_seconds: float | None = None
     """When the work on it was done, if that is before it ends."""
+    has_ended: bool = False
+    """Whether its ASGI call has returned or raised."""
+    usage: Usage = field(default_factory=Usage)
 
     @property
     def method(self) -> str:
@@ -79,12 +84,25 @@ class ActiveRequest:
         """Whether a route has been found."""
         return "endpoint" in self.scope
 
+    @property
+    def has_route(self) -> bool:
+        """Whether its template is known: a mount is an endpoint, too, but no route."""
+        return "route" in self.scope
+
     def answer(self) -> None:
         """The last part of the response is about to be sent."""
         if self.answered_seconds is None:
             for call in self.when_answered:
                 call()
             self.answered_seconds = perf_counter()
+
+    def let_go(self) -> None:
+        """Keep of the scope what names the request, and let go of the application's state.
+
+        A session in it that was never closed would otherwise live as long as we remember the
+        request, and the garbage collector could not give its connection back.
+        """
+        self.scope = named(self.scope)
 
     def finish(self, describe: Callable[[CodeType], SourceLine]) -> RequestRecord:
         """What is known of the request now that its ASGI call has returned."""
@@ -96,7 +114,7 @@ class ActiveRequest:
             status=self.status,
             started_seconds=self.started_seconds,
             seconds=(self.ended_seconds or perf_counter()) - self.started_seconds,
-            endpoint=_endpoint_line(self.scope.get("endpoint"), describe),
+            endpoint=endpoint_line(self.scope.get("endpoint"), describe),
             answered_seconds=self.answered_seconds,
             socket=self.socket,
         )
@@ -104,7 +122,7 @@ class ActiveRequest:
     @property
     def route(self) -> str:
         """Template of the matched route with the prefixes of mounts; known once routing ran."""
-        template = _template(self.scope)
+        template = template_of(self.scope)
         if template is None:
             return "(no route)"
         # A mount extends `root_path` and keeps what it was before, which is deployment, as
@@ -146,6 +164,10 @@ class RequestObserver(Protocol):
 class RequestTracker:
     """Wraps an ASGI application and tells observers of every request that it served."""
 
+    starting: Callable[[ActiveRequest, Message], Message] | None = None
+    """Called with the start of each response, which it may replace."""
+    under_way: int = 0
+    """Requests that the application is working on, without WebSockets."""
     _observers: list[RequestObserver] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _sockets: set[ActiveSocket] = field(default_factory=set)
@@ -215,6 +237,7 @@ class RequestTracker:
 
     def end(self, request: ActiveRequest) -> None:
         """Tell the observers."""
+        request.has_ended = True
         for observer in tuple(self._observers):
             observer.on_request(request)
 
@@ -266,22 +289,42 @@ class _TrackedApp:
             current_lifespan.reset(token)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = self.tracker.begin(scope)
+        tracker = self.tracker
+        request = tracker.begin(scope)
 
         async def send_and_note(message: Message) -> None:
             if message["type"] == "http.response.start":
                 request.status = message["status"]
                 request.is_answered = True
+                if tracker.starting is not None:
+                    message = tracker.starting(request, message)
             elif message["type"] == "http.response.body" and not message.get("more_body", False):
                 request.answer()
             await send(message)
 
         token = current_request.set(request)
+        tracker.under_way += 1
         try:
             await self.app(scope, receive, send_and_note)
         finally:
+            tracker.under_way -= 1
             current_request.reset(token)
-            self.tracker.end(request)
+            tracker.end(request)
+
+
+def route_of_stack(frame: FrameType | None) -> str:
+    """``GET /template`` of the request that a stack works for; empty where it shows none.
+
+    Found by our own frame around the application: a thread that looks at the stack of another has
+    no access to its context.
+    """
+    served = _TrackedApp._serve.__code__  # noqa: SLF001 - our own
+    while frame is not None:
+        if frame.f_code is served:
+            request: ActiveRequest | None = frame.f_locals.get("request")
+            return f"{request.method} {request.route}" if request is not None else ""
+        frame = frame.f_back
+    return ""
 
 
 def _is_at_work() -> bool:
@@ -294,22 +337,3 @@ def _own_task() -> ReferenceType[asyncio.Task[Any]] | None:
     except RuntimeError:  # outside of a loop, or on one that is not asyncio's
         return None
     return ref(task) if task is not None else None
-
-
-def _template(scope: Scope) -> str | None:
-    route = scope.get("route")
-    # Newer FastAPI includes routers without copying their routes: the route then knows only its
-    # own part of the template, and this context of the scope knows the whole.
-    included = scope.get("fastapi", {}).get("effective_route_context")
-    if included is not None and getattr(included, "original_route", None) is route:
-        route = included
-    path: str | None = getattr(route, "path_format", None) or getattr(route, "path", None)
-    return path
-
-
-def _endpoint_line(
-    endpoint: object, describe: Callable[[CodeType], SourceLine]
-) -> SourceLine | None:
-    function = inspect.unwrap(endpoint) if callable(endpoint) else None
-    code = getattr(function, "__code__", None)
-    return describe(code) if code is not None else None

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.capture.traffic import ExhaustionStory, LoadStory, RequestOutcome
-from harness.checkup.block import block_tables
 from harness.checkup.locust_run import LocustRun, locust_run
 from harness.errors import HarnessError
 from harness.load.story import load_story, recovery_seconds
+from harness.rig.trouble.locks import block_tables
 from harness.served import ServedApplication, serving
 from harness.stage import Stage
 
@@ -27,6 +27,8 @@ _USERS_PER_CONNECTION = 4
 _BEFORE_SECONDS = 1.5
 _BLOCK_SECONDS = 3.0
 _AFTER_SECONDS = 3.5
+_KEPT_REQUESTS = 200_000
+"""Each is a point of the timeline. In eight seconds a generator sends a tenth of it; 20 MB."""
 
 
 class PoolNotOursError(HarnessError):
@@ -41,8 +43,8 @@ def steady_load(stage: Stage, plan: Plan) -> LoadStory:
         with locust_run(
             "browse", target, plan, users=_STEADY_USERS, seconds=_STEADY_SECONDS
         ) as run:
-            samples = run.result()
-        return load_story(samples, target.status_at_rest())
+            result = run.result()
+        return load_story(result, target.status_at_rest())
 
 
 def exhaust(stage: Stage, plan: Plan) -> ExhaustionStory:
@@ -56,13 +58,15 @@ def exhaust(stage: Stage, plan: Plan) -> ExhaustionStory:
     options = [f"--{name.replace('_', '-')}={value}" for name, value in POOL.items()]
     seconds = round(_BEFORE_SECONDS + _BLOCK_SECONDS + _AFTER_SECONDS)
     with serving([*_options(stage), *options], environment=_environment(stage)) as target:
-        with locust_run("browse", target, plan, users=users, seconds=seconds) as run:
+        with locust_run(
+            "browse", target, plan, users=users, seconds=seconds, kept_requests=_KEPT_REQUESTS
+        ) as run:
             _await_traffic(target, run)
             time.sleep(_BEFORE_SECONDS)
             block = block_tables(stage.url, seconds=_BLOCK_SECONDS)
-            samples = run.result()
+            result = run.result()
         _require_our_pool(target.status())
-    start = samples.started_seconds
+    start = result.started_seconds
     return ExhaustionStory(
         users=users,
         pool_capacity=capacity,
@@ -71,9 +75,11 @@ def exhaust(stage: Stage, plan: Plan) -> ExhaustionStory:
         blocked_until_seconds=block.until_seconds - start,
         outcomes=tuple(
             RequestOutcome(item.offset_seconds, item.seconds, item.outcome)
-            for item in samples.samples
+            for item in result.samples
         ),
-        recovery_seconds=recovery_seconds(samples, after_seconds=block.until_seconds - start),
+        recovery_seconds=recovery_seconds(
+            result.samples, after_seconds=block.until_seconds - start
+        ),
     )
 
 

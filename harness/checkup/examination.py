@@ -12,7 +12,6 @@ from harness.capture.traffic import ExhaustionStory, LoadStory
 from harness.checks.exhaustion import exhaustion
 from harness.checks.probe import finding_of
 from harness.checks.steady_load import connections_returned, pool_timeouts, steady_answers
-from harness.checkup.block import CannotBlockError
 from harness.checkup.drills import PoolNotOursError, exhaust, steady_load
 from harness.checkup.endpoints import Examined, examine_endpoints
 from harness.checkup.rows import rows_probe
@@ -21,6 +20,7 @@ from harness.database.search import SQLITE
 from harness.findings import Finding, Judgement, ProbeVerdict, Severity, Verdict, judge
 from harness.provision import place_for
 from harness.report.content import EndpointRow, Report
+from harness.rig.trouble.locks import CannotBlockError
 from harness.stage import Stage, staged
 
 __all__ = ["Watcher", "examine"]

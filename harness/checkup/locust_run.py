@@ -13,7 +13,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from harness.errors import ServerStartError
-from harness.load.story import Samples
+from harness.load.result import LoadResult
 from harness.served import ServedApplication, owned_process
 
 __all__ = ["LocustRun", "locust_run"]
@@ -27,7 +27,7 @@ class LocustRun:
     """A Locust that is sending requests."""
 
     process: subprocess.Popen[str]
-    samples_file: Path
+    result_file: Path
     log_file: Path
     seconds: int
 
@@ -36,8 +36,8 @@ class LocustRun:
         """Whether it has not ended yet."""
         return self.process.poll() is None
 
-    def result(self) -> Samples:
-        """Wait for its end, and read the samples.
+    def result(self) -> LoadResult:
+        """Wait for its end, and read what it counted.
 
         Raises:
             ServerStartError: If it did not run; with what it said last.
@@ -46,13 +46,13 @@ class LocustRun:
             self.process.wait(self.seconds + _MARGIN_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
-        if not self.samples_file.exists():
+        if not self.result_file.exists():
             said = self.log_file.read_text(encoding="utf-8", errors="replace").strip()
             raise ServerStartError(
                 f"Locust ended without a result (exit code {self.process.wait()})",
                 where="\n".join(said.splitlines()[-_SHOWN_LINES:]),
             )
-        return Samples.read(self.samples_file)
+        return LoadResult.read(self.result_file)
 
 
 @contextmanager
@@ -63,6 +63,7 @@ def locust_run(
     *,
     users: int,
     seconds: int,
+    kept_requests: int = 0,
 ) -> Iterator[LocustRun]:
     """Start a packaged scenario against a served application.
 
@@ -72,6 +73,7 @@ def locust_run(
         plan: Route names and the paths to request them by.
         users: How many at once, all from the start.
         seconds: How long.
+        kept_requests: How many, the first ones, the result holds one by one.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
@@ -79,11 +81,12 @@ def locust_run(
         script = stack.enter_context(as_file(source))
         plan_file = folder / "plan.json"
         plan_file.write_text(json.dumps(plan), encoding="utf-8")
-        samples, log = folder / "samples.json", folder / "locust.log"
+        result, log = folder / "result.json", folder / "locust.log"
         command = [
             *(sys.executable, "-m", "locust", "-f", str(script), "--headless", "--only-summary"),
             *("--users", str(users), "--spawn-rate", str(users), "--run-time", f"{seconds}s"),
-            *("--host", target.url, "--plan", str(plan_file), "--samples", str(samples)),
+            *("--host", target.url, "--plan", str(plan_file), "--result", str(result)),
+            *("--keep-requests", str(kept_requests)),
             *("--stop-timeout", "5", "--logfile", str(log), "--owned"),
         ]
         errors = stack.enter_context(log.open("w", encoding="utf-8"))
@@ -95,4 +98,4 @@ def locust_run(
                 output_to=errors.fileno(),
             )
         )
-        yield LocustRun(process, samples, log, seconds)
+        yield LocustRun(process, result, log, seconds)

@@ -8,7 +8,7 @@ import click
 
 __all__ = ["command"]
 
-_VERBS = ("checkup", "echo", "lock", "scan", "serve")
+_VERBS = ("checkup", "echo", "load", "lock", "scan", "serve")
 
 
 class _Verbs(click.Group):

@@ -6,27 +6,38 @@ import json
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TextIO
 
 import click
 from sqlalchemy import URL
 
 from harness.asgi.server import bound_socket, serve_on
+from harness.cli.serve_workers import stay_while_they_live, workers_on
 from harness.config import Project, load_project
+from harness.database.admin import MAINTENANCE_DATABASE
 from harness.database.server import PostgresServer
 from harness.database.sqlite import SqlitePlace
-from harness.engine_plugin import with_pool
 from harness.middleware import STATUS_PATH, Probe
+from harness.pool_choice import PoolChoice
+from harness.private_output import private_output
 from harness.provision import place_for
+from harness.served import Worker
 from harness.stage import Stage, staged
 
 __all__ = ["serve"]
 
 _GRACE_SECONDS = 3.0
+_LOOPBACK = "127.0.0.1"
+_MOST_WORKERS = 64
+
+_Announce = Callable[[str, str, Sequence[Worker]], None]
 
 
 @click.command
@@ -46,8 +57,16 @@ _GRACE_SECONDS = 3.0
     metavar="NAME",
     help="Use this database of the server, or this file of SQLite, as it is.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, _MOST_WORKERS),
+    default=1,
+    show_default=True,
+    help="Processes that serve, each with pools of its own.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Announce as one line of JSON.")
 @click.option("--owned", is_flag=True, hidden=True)
+@click.option("--fd", type=click.IntRange(0), hidden=True)
 def serve(  # noqa: PLR0917 - one parameter per option
     host: str,
     port: int,
@@ -55,8 +74,10 @@ def serve(  # noqa: PLR0917 - one parameter per option
     max_overflow: int | None,
     pool_timeout: float | None,
     database: str | None,
+    workers: int,
     as_json: bool,  # noqa: FBT001 - passed by name
     owned: bool,  # noqa: FBT001 - passed by name
+    fd: int | None,
 ) -> None:
     """Serve the configured application with the probe around it, on its own database.
 
@@ -65,34 +86,64 @@ def serve(  # noqa: PLR0917 - one parameter per option
 
     \b
     Example:
-      harness serve --port 8000 --pool-size 2
+      harness serve --port 8000 --pool-size 2 --workers 2
     """
     if owned:
         _stop_with_owner()
     project = load_project()
     project.required_app()
-    listener = bound_socket(host, port)
+    listener = bound_socket(host, port) if fd is None else socket.socket(fileno=fd)
     token = project.configuration.token or secrets.token_urlsafe(24)
-    address = f"http://{host}:{listener.getsockname()[1]}"
-    with _stage(project, database) as stage:
-        pooled = Stage(
-            project,
-            stage.server,
-            with_pool(
-                stage.url,
-                pool_size=pool_size,
-                max_overflow=max_overflow,
-                pool_timeout=pool_timeout,
-            ),
-        )
+    pool = PoolChoice(pool_size, max_overflow, pool_timeout)
+    with listener, _stage(project, database) as stage:
+        serving = _Serving(stage, listener, token, pool, is_prepared=database is not None)
+        announce = _told_as_json(private_output()) if as_json else _announce
+        if workers > 1:
+            serving.with_workers(workers, announce)
+        else:
+            serving.here(announce, has_siblings=fd is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """What is served, and where."""
+
+    stage: Stage
+    listener: socket.socket
+    token: str
+    pool: PoolChoice
+    is_prepared: bool
+    """Whether tables and rows are there already, or nobody's to make."""
+
+    def here(self, announce: _Announce, *, has_siblings: bool) -> None:
+        """Serve in this process; beside others, also on a port that is its alone."""
+        pooled = replace(self.stage, url=self.pool.applied_to(self.stage.url))
         app = pooled.load_app()
-        if database is None:
-            stage.prepare()
-        serve_on(
-            Probe(app, token=token),
-            listener,
-            ready=lambda: _announce(address, token, as_json=as_json),
-        )
+        if not self.is_prepared:
+            self.stage.prepare()
+        with ExitStack() as stack:
+            own = stack.enter_context(bound_socket(_LOOPBACK, 0)) if has_siblings else None
+            me = Worker(os.getpid(), _address(own or self.listener))
+            serve_on(
+                Probe(app, token=self.token, root=self.stage.project.root),
+                self.listener,
+                also=[own] if own is not None else [],
+                ready=lambda: announce(_address(self.listener), self.token, [me]),
+            )
+
+    def with_workers(self, count: int, announce: _Announce) -> None:
+        """Serve in processes of their own, and stay with them."""
+        if not self.is_prepared:
+            self.stage.load_app()  # metadata may be complete only then
+            self.stage.prepare()
+        with workers_on(
+            self.listener,
+            count=count,
+            options=[*self.pool.options(), "--database", self.stage.url.database or ""],
+            environment={"HARNESS_TOKEN": self.token, **_server_of(self.stage)},
+        ) as workers:
+            announce(_address(self.listener), self.token, list(workers))
+            stay_while_they_live(workers)
 
 
 @contextmanager
@@ -114,12 +165,36 @@ def _url_of(database: str, server: PostgresServer | SqlitePlace) -> URL:
     return server.address.url(database)
 
 
-def _announce(address: str, token: str, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"url": address, "pid": os.getpid()}), flush=True)  # noqa: T201
-        return
+def _server_of(stage: Stage) -> dict[str, str]:
+    """Where a child finds the server that this process has started or found."""
+    if isinstance(stage.server, SqlitePlace):
+        return {}
+    url = stage.server.address.url(MAINTENANCE_DATABASE)
+    return {"HARNESS_POSTGRES": url.render_as_string(hide_password=False)}
+
+
+def _address(listener: socket.socket) -> str:
+    host, port, *_ = listener.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _told_as_json(output: TextIO) -> _Announce:
+    def announce(address: str, _token: str, workers: Sequence[Worker]) -> None:
+        processes = [asdict(worker) for worker in workers]
+        told = {"url": address, "pid": os.getpid(), "workers": processes}
+        print(json.dumps(told), file=output, flush=True)
+
+    return announce
+
+
+def _announce(address: str, token: str, workers: Sequence[Worker]) -> None:
     print(f"serving {address}  (Ctrl-C stops)")  # noqa: T201
-    print(f"status  curl -H 'Authorization: Bearer {token}' {address}{STATUS_PATH}", flush=True)  # noqa: T201
+    for worker in workers:
+        of_whom = f" of process {worker.pid}" if len(workers) > 1 else ""
+        print(  # noqa: T201
+            f"status{of_whom}  curl -H 'Authorization: Bearer {token}' {worker.url}{STATUS_PATH}",
+            flush=True,
+        )
 
 
 def _stop_with_owner() -> None:

@@ -6,6 +6,7 @@ a session folder that owners hold, and a lease by which other processes become o
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -14,6 +15,7 @@ from harness.database.session import SessionFolder
 
 if TYPE_CHECKING:
     from harness.database.lease import Lease
+    from harness.database.reaper import Halt, Resume
     from harness.database.server import ServerAddress
 
 __all__ = ["OwnedServer"]
@@ -55,6 +57,18 @@ class OwnedServer:
     def lease(self) -> Lease:
         """What another process needs to `join`."""
         return self._lease
+
+    @property
+    def session(self) -> SessionFolder:
+        """Where its files lie."""
+        return SessionFolder(Path(self._lease.folder))
+
+    def tell_reaper(self, order: Halt | Resume) -> None:
+        """Have the server stopped for a while, or started again; returns at once.
+
+        The reaper is the server's parent: it alone knows which process that is.
+        """
+        self._hold.send(json.dumps(order).encode() + b"\n")
 
     def close(self) -> None:
         """Let go of it; the last owner stops it and returns when nothing is left of it."""

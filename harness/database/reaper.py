@@ -4,8 +4,8 @@ A script of its own, started with ``python -I -S``: it must outlive a ``kill -9`
 start in a blink, so it imports nothing but a little of the standard library. A parent-death signal
 would not do: it exists on Linux only and fires when the thread that started the server ends.
 
-    standard input   the session's FIFO. One line of JSON starts a server; end of file means that
-                     no owner is left.
+    standard input   the session's FIFO. One line of JSON starts a server, or has it stopped and
+                     started again; end of file means that no owner is left.
     standard output  a pipe to the creator: a line when the server has ended or cannot be started.
     standard error   the session's log, which the server inherits.
     arguments        the session's folder, then further folders to remove with it.
@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
-    from typing import TypedDict
+    from typing import Literal, TypedDict, final
 
     class Farewell(TypedDict):
         """The content of the farewell."""
@@ -40,15 +40,30 @@ if TYPE_CHECKING:
         command: list[str]
         environment: dict[str, str]
 
+    @final
     class ServerRequest(TypedDict):
-        """One line of the input."""
+        """A line of the input that starts a server."""
 
         command: list[str]
         environment: dict[str, str]
         uid: int | None
         gid: int | None
 
+    @final
+    class Halt(TypedDict):
+        """A line of the input that stops the server for a while."""
 
+        halt: Literal["fast", "immediate"]
+
+    @final
+    class Resume(TypedDict):
+        """A line of the input that starts the same server again."""
+
+        resume: Literal[True]
+
+
+HALT_SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+HALT_SECONDS = 20.0
 FAST_WAIT_SECONDS = 2.0
 IMMEDIATE_WAIT_SECONDS = 1.0
 REMOVAL_SECONDS = 3.0
@@ -61,6 +76,7 @@ class Reaper:
 
     def __init__(self) -> None:
         self._server: subprocess.Popen[bytes] | None = None
+        self._request: ServerRequest | None = None
 
     def obey(self) -> None:
         """Follow the lines of the input up to its end."""
@@ -69,7 +85,7 @@ class Reaper:
         while received := os.read(0, 65536):
             *lines, pending = (pending + received).split(b"\n")
             for line in lines:
-                self._start(json.loads(line))
+                self._follow(json.loads(line))
 
     def stop(self) -> None:
         """End the server: politely, then firmly, then for good."""
@@ -86,7 +102,29 @@ class Reaper:
                 self._server.wait(patience_seconds)
                 return
 
+    def _follow(self, line: ServerRequest | Halt | Resume) -> None:
+        if "halt" in line:
+            self._halt(HALT_SIGNALS[line["halt"]])
+        elif "resume" not in line:
+            self._start(line)
+        elif self._request is not None and (
+            self._server is None or self._server.poll() is not None
+        ):
+            self._start(self._request)
+
+    def _halt(self, request: signal.Signals) -> None:
+        """Stop the server as asked; it has ended when this returns."""
+        if self._server is None:
+            return
+        self._server.send_signal(request)
+        try:
+            self._server.wait(HALT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            signal.signal(signal.SIGCHLD, self._report_end)
+
     def _start(self, request: ServerRequest) -> None:
+        self._request = request
         try:
             self._server = _start_server(request)
         except (OSError, ValueError, subprocess.SubprocessError) as error:

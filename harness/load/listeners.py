@@ -1,98 +1,90 @@
-"""What the harness adds to a Locust run: a target if none is given, samples, a verdict.
+"""What the harness adds to a Locust run: a target if none is given, counts, a verdict.
 
-The verdict is computed in a ``quitting`` listener: on ``test_stop`` requests in flight are missing.
+The verdict is computed in a ``quitting`` listener: on ``test_stop`` requests in flight are missing,
+and on a master those that its workers have not reported yet.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import signal
-import sys
 import time
-from argparse import ArgumentParser
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 import gevent
 import gevent.os
-from gevent import socket
 from locust import events
 from locust.env import Environment
+from locust.exception import StopTest
+from locust.runners import MasterRunner, WorkerRunner
 
-from harness.checks.steady_load import connections_returned, pool_timeouts, steady_answers
-from harness.errors import ExitCode, HarnessError, MisuseError, UnreachableTargetError
-from harness.findings import ProbeVerdict, Verdict
-from harness.load.story import Sample, Samples, load_story, outcome_of
-from harness.served import ServedApplication, serving
+from harness.errors import ExitCode, HarnessError, MisuseError
+from harness.load.arrivals import Arrivals
+from harness.load.distributed import connect, on_quitting, on_stopping
+from harness.load.options import add_options
+from harness.load.safety import require_own_target, require_short_run
+from harness.load.session import Session, say
+from harness.load.tally import answer_of
 
-__all__ = ["register"]
+__all__ = ["register", "session_of"]
 
-_KEPT_SAMPLES = 500_000
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_EXIT_CODES = {
-    Verdict.FAIL: ExitCode.FINDINGS,
-    Verdict.INCONCLUSIVE: ExitCode.ENVIRONMENT,
-}
-
-
-@dataclass(slots=True, eq=False)
-class _Run:
-    """One run of Locust."""
-
-    resources: ExitStack = field(default_factory=ExitStack)
-    target: ServedApplication | None = None
-    started_seconds: float = 0.0
-    peak_users: int = 0
-    samples: list[Sample] = field(default_factory=list)
-
-    def taken(self) -> Samples:
-        seconds = time.monotonic() - self.started_seconds if self.started_seconds else 0.0
-        return Samples(self.started_seconds, seconds, self.peak_users, tuple(self.samples))
+_LOOK_SECONDS = 0.2
+_QUIT_SECONDS = 2.0
 
 
 def register() -> None:
     """Register with Locust; a second call, from a second scenario, changes nothing."""
-    if getattr(events, "harness_run", None) is not None:
+    if getattr(events, "harness_session", None) is not None:
         return
-    run = events.harness_run = _Run()  # type: ignore[attr-defined] # one per process, as the events
-    events.init_command_line_parser.add_listener(_add_options)
-    events.init.add_listener(lambda environment, **_: _init(run, environment))
-    events.test_start.add_listener(lambda environment, **_: _start(run, environment))
-    events.request.add_listener(lambda **request: _request(run, **request))
-    events.quitting.add_listener(lambda environment, **_: _quitting(run, environment))
+    session = events.harness_session = Session()  # type: ignore[attr-defined] # one per process, as the events
+    events.init_command_line_parser.add_listener(_guard)
+    events.init_command_line_parser.add_listener(add_options)
+    events.init.add_listener(lambda environment, **_: _init(session, environment))
+    events.test_start.add_listener(lambda environment, **_: _start(session, environment))
+    events.test_stopping.add_listener(lambda environment, **_: _stopping(session, environment))
+    events.request.add_listener(lambda **request: _request(session, **request))
+    events.quitting.add_listener(lambda environment, **_: _quitting(session, environment))
 
 
-def _add_options(parser: ArgumentParser) -> None:
-    group = parser.add_argument_group("harness")
-    group.add_argument(
-        "--plan", metavar="FILE", default="", help="JSON list of [route, path] to request"
-    )
-    group.add_argument(
-        "--samples", metavar="FILE", default="", help="Write every request to this file, as JSON"
-    )
-    group.add_argument(
-        "--i-own-this-target", action="store_true", help="Allow a host that is not this machine"
-    )
-    group.add_argument("--owned", action="store_true", help="Stop when standard input ends")
+def session_of() -> Session:
+    """The session of this process; there is one as soon as a scenario was imported."""
+    session: Session = events.harness_session  # type: ignore[attr-defined] # see register
+    return session
 
 
-def _init(run: _Run, environment: Environment) -> None:
-    options = environment.parsed_options
-    if options is None or environment.runner is None:
+def _guard(**_: object) -> None:
+    signal.signal(signal.SIGINT, _leave)
+
+
+def _init(session: Session, environment: Environment) -> None:
+    if environment.parsed_options is None or environment.runner is None:
         return
-    before = signal.signal(signal.SIGINT, _leave)
+    connect(session, environment)
+    if isinstance(environment.runner, WorkerRunner):
+        return
     try:
-        _aim(run, environment, is_owned_target=options.i_own_this_target)
+        _require_sense(environment)
+        session.aim(environment)
     except HarnessError as error:
-        _give_up(run, str(error), error.exit_code)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if options.owned:
+        _give_up(session, error)
+    gevent.signal_handler(signal.SIGINT, lambda: _interrupt(session, environment))
+    gevent.signal_handler(signal.SIGTERM, lambda: _await_end(session, environment))
+    if environment.parsed_options.owned:
         gevent.spawn(_stop_with_owner)
+
+
+def _require_sense(environment: Environment) -> None:
+    options = environment.parsed_options
+    if options is None:
+        return
+    require_short_run(options.run_time, longest_seconds=options.longest)
+    if options.keep_requests and isinstance(environment.runner, MasterRunner):
+        raise MisuseError(
+            "--keep-requests keeps those of one process, and a master sends none",
+            remedy="leave it out, or run without --processes and --master",
+        )
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -104,97 +96,132 @@ def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
     os._exit(ExitCode.INTERRUPTED)
 
 
-def _give_up(run: _Run, message: str, code: ExitCode) -> NoReturn:
+def _give_up(session: Session, error: HarnessError) -> NoReturn:
     """Say why and end the process: Locust swallows what a listener raises, and goes on."""
-    print(f"harness: {message}", file=sys.stderr, flush=True)  # noqa: T201
-    run.resources.close()
-    os._exit(code)
+    say(str(error))
+    session.resources.close()
+    os._exit(error.exit_code)
 
 
-def _aim(run: _Run, environment: Environment, *, is_owned_target: bool) -> None:
-    if not environment.host:
-        print("harness: no --host: serving the configured application", file=sys.stderr)  # noqa: T201
-        run.target = run.resources.enter_context(serving(environment={}))
-        environment.host = run.target.url
+def _interrupt(session: Session, environment: Environment) -> None:
+    """Ctrl-C: end as at the end of the run; a second one ends at once."""
+    if session.was_asked_to_end:
+        os._exit(ExitCode.INTERRUPTED)
+    _note_interruption(session, environment)
+    if environment.runner is not None:
+        environment.runner.quit()
+    if environment.web_ui is not None:
+        environment.web_ui.stop()
+    _await_end(session, environment)
+
+
+def _await_end(session: Session, environment: Environment) -> None:
+    """Let Locust end, as it does on SIGTERM by itself; while it awaits workers it does not."""
+    _note_interruption(session, environment)
+    gevent.sleep(_QUIT_SECONDS)
+    if not session.is_quitting:
+        session.conclude(environment)
+        os._exit(ExitCode.INTERRUPTED)
+
+
+def _note_interruption(session: Session, environment: Environment) -> None:
+    options = environment.parsed_options
+    is_headless = options is None or options.headless
+    session.was_asked_to_end = True
+    session.is_interrupted |= session.run.is_running or is_headless
+
+
+def _start(session: Session, environment: Environment) -> None:
+    options, runner = environment.parsed_options, environment.runner
+    if options is None or runner is None:
         return
-    name = urlsplit(environment.host).hostname or ""
-    if name not in _LOOPBACK and not name.startswith("127.") and not is_owned_target:
-        raise MisuseError(
-            f"{environment.host} is not this machine: a load test there is a denial of service",
-            remedy="give --i-own-this-target if it is yours to load",
-        )
-    _require_answer(environment.host)
-    token = os.environ.get("HARNESS_TOKEN")
-    run.target = ServedApplication(environment.host, token) if token else None
+    if not isinstance(runner, WorkerRunner):
+        _require_same_target(session, environment)
+        # Locust sends its options, and whatever stands beside them, to workers that start.
+        options.harness_run = session.run.number + 1
+        options.harness_users = max(1, runner.target_user_count)
+    session.run.start(
+        number=options.harness_run,
+        most_samples=options.keep_requests,
+        arrivals=_arrivals(environment),
+    )
+    session.reporter.reset()
+    if isinstance(runner, MasterRunner):
+        session.book.start(client.id for client in runner.clients.all)
+    if not isinstance(runner, WorkerRunner):
+        gevent.spawn(_watch, session, environment)
 
 
-def _require_answer(host: str) -> None:
-    parts = urlsplit(host)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+def _require_same_target(session: Session, environment: Environment) -> None:
+    """The web UI's form can name another host at every start."""
+    options = environment.parsed_options
+    if not environment.host or environment.host == session.host or options is None:
+        return
     try:
-        socket.create_connection((parts.hostname, port), timeout=5).close()
-    except OSError as error:
-        raise UnreachableTargetError(
-            f"nothing answers at {host}: {error}",
-            remedy="start the application, or leave --host out to have it started",
-        ) from error
+        require_own_target(environment.host, is_owned=options.i_own_this_target)
+    except MisuseError as error:
+        say(str(error))
+        refused, environment.host = environment.host, session.host
+        raise StopTest(f"not started: {refused} is not this machine") from error
+    session.host = environment.host
+    session.target = None  # whose probe the token opens is not known
 
 
-def _start(run: _Run, environment: Environment) -> None:
-    run.started_seconds = time.monotonic()
-    run.samples.clear()
-    gevent.spawn(_watch_users, run, environment)
+def _arrivals(environment: Environment) -> Arrivals | None:
+    options, runner = environment.parsed_options, environment.runner
+    if options is None or runner is None or not options.arrival_rate:
+        return None
+    share: float = options.arrival_rate / options.harness_users
+    # Not all processes at the same moment.
+    first_seconds = time.monotonic() + random.random() / share  # noqa: S311 - no secret
+    return Arrivals(lambda: share * max(1, runner.user_count), first_seconds)
 
 
-def _watch_users(run: _Run, environment: Environment) -> None:
-    while environment.runner is not None and environment.runner.state != "stopped":
-        run.peak_users = max(run.peak_users, environment.runner.user_count)
-        gevent.sleep(0.2)
+def _watch(session: Session, environment: Environment) -> None:
+    """Note how many users there are, and end a run that has become too long."""
+    options, runner, run = environment.parsed_options, environment.runner, session.run
+    number = run.number
+    while runner is not None and run.is_running and run.number == number:
+        run.peak_users = max(run.peak_users, runner.user_count)
+        if options is not None and run.elapsed_seconds > options.longest:
+            say(f"stopped after {options.longest} s: --longest raises this limit")
+            (runner.quit if options.headless else runner.stop)()
+            return
+        gevent.sleep(_LOOK_SECONDS)
+
+
+def _stopping(session: Session, environment: Environment) -> None:
+    session.run.stop()
+    on_stopping(session, environment)
 
 
 def _request(
-    run: _Run,
+    session: Session,
+    *,
     name: str,
     response_time: float | None,
     response: Any = None,  # noqa: ANN401 - geventhttpclient's
+    exception: object = None,
+    context: dict[str, Any] | None = None,
     **_: object,
 ) -> None:
-    if len(run.samples) >= _KEPT_SAMPLES:
-        return
     seconds = (response_time or 0.0) / 1000
-    offset = time.monotonic() - run.started_seconds - seconds
-    outcome = outcome_of(getattr(response, "status_code", None))
-    run.samples.append(Sample(offset, seconds, name, outcome))
+    if context:
+        seconds += context.get("harness_late_seconds", 0.0)
+    answer = answer_of(getattr(response, "status_code", None), exception)
+    session.run.count(name, answer, seconds=seconds)
 
 
-def _quitting(run: _Run, environment: Environment) -> None:
-    taken = run.taken()
-    try:
-        options = environment.parsed_options
-        if options is not None and options.samples:
-            taken.write(Path(options.samples))
-        _judge(run, taken, environment)
-    except HarnessError as error:
-        print(f"harness: {error}", file=sys.stderr)  # noqa: T201
-        environment.process_exit_code = error.exit_code
-    finally:
-        run.resources.close()
-
-
-def _judge(run: _Run, taken: Samples, environment: Environment) -> None:
-    status = run.target.status_at_rest() if run.target is not None else None
-    story = load_story(taken, status)
-    verdicts = [steady_answers(story)]
-    if status is None:
-        why = "the target has no probe, or HARNESS_TOKEN is not set"
-        verdicts.append(ProbeVerdict("pool", Verdict.SKIPPED, why))
-    else:
-        verdicts.extend((pool_timeouts(story), connections_returned(story)))
-    for verdict in verdicts:
-        print(f"harness: {verdict.probe:<6} {verdict.verdict:<12} {verdict.summary}")  # noqa: T201
-    codes = [_EXIT_CODES.get(verdict.verdict, ExitCode.CLEAN) for verdict in verdicts]
-    worst = ExitCode.FINDINGS if ExitCode.FINDINGS in codes else max(codes)
-    environment.process_exit_code = int(worst)
+def _quitting(session: Session, environment: Environment) -> None:
+    session.is_quitting = True
+    if session.run.is_running and environment.runner is not None:
+        # Locust ends by SIGTERM without stopping the users first.
+        session.is_interrupted = True
+        environment.runner.quit()
+    on_quitting(session, environment)
+    code = session.conclude(environment)
+    if code is not None:
+        environment.process_exit_code = code
 
 
 def _stop_with_owner() -> None:

@@ -93,4 +93,5 @@ class AdviceSection(logging.Handler):
             terminalreporter.section("harness: advice")
             for topic, text in sorted(self._told.items()):
                 terminalreporter.write_line(f"{text}\n    [{topic}]")
-            terminalreporter.write_line(_WAY_OUT)
+            if any(Topic(topic).is_real_in_clone for topic in self._told):
+                terminalreporter.write_line(_WAY_OUT)

@@ -18,10 +18,13 @@ from harness.findings import Finding, Judgement, Severity
 from harness.report.finding_json import judgement_as_json, judgement_from_json
 from harness.report.plain import finding_in_brief
 
-__all__ = ["JUDGEMENT", "DetectionSection", "is_told", "judgement_of"]
+__all__ = ["FOR_REQUESTS_ALONE", "JUDGEMENT", "DetectionSection", "is_told", "judgement_of"]
 
 JUDGEMENT = pytest.StashKey[Judgement]()
 """Where a test keeps what its body earned."""
+FOR_REQUESTS_ALONE = pytest.StashKey[bool]()
+"""Set where a test is watched for the sake of a lock or a report, and did not ask for it: what it
+does besides requests is its own affair."""
 
 _REPORTED = "harness_findings"
 _MOST_SHOWN = 10

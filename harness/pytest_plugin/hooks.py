@@ -17,7 +17,11 @@ from harness.findings import judge
 from harness.pytest_plugin import allowances
 from harness.pytest_plugin.advice import AdviceSection
 from harness.pytest_plugin.blindness import BlindnessSection
-from harness.pytest_plugin.detection import JUDGEMENT, DetectionSection
+from harness.pytest_plugin.detection import (
+    FOR_REQUESTS_ALONE,
+    JUDGEMENT,
+    DetectionSection,
+)
 from harness.pytest_plugin.queries import Queries
 from harness.report.plain import findings_as_text
 
@@ -76,6 +80,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 def _judge(item: pytest.Item, queries: Queries) -> None:
     findings = queries.findings
+    if item.stash.get(FOR_REQUESTS_ALONE, False):
+        requested = {request.name for request in queries.recording.requests}
+        findings = [finding for finding in findings if finding.anchor in requested]
     configured = queries.configuration.allow
     own = allowances.allowances_of(item)
     item.stash[JUDGEMENT] = judge(findings, (*configured, *own))

@@ -48,7 +48,7 @@ def judged(settings: LockSettings, seen: Seen) -> Judged:
         else:
             problems = problems or tuple(_blindness(settings, seen, lock))
             changes = tuple(_changes(lock, seen))
-    failing = tuple(filter(is_told, seen.judgement.open)) if settings.mode.is_gate else ()
+    failing = tuple(_failing(seen)) if settings.mode.is_gate else ()
     report = QueryReport(
         harness_version=_version(),
         application=settings.application,
@@ -64,6 +64,15 @@ def judged(settings: LockSettings, seen: Seen) -> Judged:
         judgement=seen.judgement,
     )
     return Judged(_with_verdict(report, seen, failing), failing)
+
+
+def _failing(seen: Seen) -> Iterator[Finding]:
+    """Findings of endpoints: what a test does by itself is for `fail_on`."""
+    counts = seen.observed.counts.dialects.values()
+    requested = {name.partition(" @ ")[0] for endpoints in counts for name in endpoints}
+    for finding in seen.judgement.open:
+        if is_told(finding) and finding.anchor in requested:
+            yield finding
 
 
 def _with_verdict(report: QueryReport, seen: Seen, failing: tuple[Finding, ...]) -> QueryReport:
@@ -102,7 +111,7 @@ def _blindness(settings: LockSettings, seen: Seen, lock: QueryLock) -> Iterator[
             yield (
                 "no request to the application was observed: nothing was checked.\n"
                 "Observed is what tests request, in their own process, of the application that "
-                "[tool.harness] names"
+                "[tool.harness] names, as `app`: the same object that their clients call"
             )
     elif not seen.observed.counts.dialects:
         yield from _silence(seen, lock)

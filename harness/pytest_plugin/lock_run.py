@@ -14,6 +14,7 @@ from harness.findings import Allowance, Finding, Judgement
 from harness.lock.observing import Observed, combined
 from harness.pytest_plugin.detection import judgement_of
 from harness.pytest_plugin.observation import (
+    Missed,
     Observation,
     observation_of,
     would_have_requested,
@@ -48,7 +49,7 @@ class RunSoFar:
         self._judged: dict[_Key, Judgement] = {}
         self._failed: set[str] = set()
         self._errors: set[str] = set()
-        self._missed: set[str] = set()
+        self._missed: dict[str, Missed] = {}
         self.is_empty = True
         """Whether no test has run."""
 
@@ -61,8 +62,9 @@ class RunSoFar:
         if not report.passed:  # another attempt, or a teardown that failed, takes back the rest
             self._observed.pop(key, None)
             self._judged.pop(key, None)
-        if would_have_requested(report):
-            self._missed.add(key[0])
+        missed = would_have_requested(report)
+        if missed is not None:
+            self._missed[key[0]] = missed
         observation = observation_of(report)
         if observation is not None:
             self._observed[key] = observation
@@ -92,7 +94,7 @@ class RunSoFar:
             yield f"{counted(len(self._failed), 'test')} failed"
         if self._errors:
             yield f"{counted(len(self._errors), 'test')} had an error around it"
-        missed = self._missed - {test for test, _ in self._observed}
+        missed = {test for test, how in self._missed.items() if self._is_a_gap(test, how)}
         if missed:
             what = (
                 "test that calls the application was"
@@ -100,6 +102,21 @@ class RunSoFar:
                 else ("tests that call the application were")
             )
             yield f"{len(missed)} {what} skipped or failed as expected"
+
+    def _is_a_gap(self, test: str, how: Missed) -> bool:
+        """Whether a test that did not run would have shown something.
+
+        One that has no client of ours counts where others of its module have one of their own.
+        """
+        ran = [each for (name, _), each in self._observed.items() if name == test]
+        module = test.partition("::")[0]
+        return not ran and (
+            how == "certainly"
+            or any(
+                each.has_own_client and name.partition("::")[0] == module
+                for (name, _), each in self._observed.items()
+            )
+        )
 
 
 def _together(judgements: Iterable[Judgement]) -> Judgement:

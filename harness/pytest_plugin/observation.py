@@ -9,20 +9,30 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
 from harness.capture.recording import Recording
 from harness.checks.statements import growing_statements
 from harness.lock.observing import Observed, as_json, from_json, observed
-from harness.pytest_plugin.detection import JUDGEMENT
+from harness.pytest_plugin.detection import FOR_REQUESTS_ALONE, JUDGEMENT
 from harness.pytest_plugin.lock_marker import entry_of
 from harness.pytest_plugin.queries import Queries
 
-__all__ = ["Observation", "ObservationCarrier", "observation_of", "would_have_requested"]
+__all__ = [
+    "FIXTURE",
+    "Missed",
+    "Observation",
+    "ObservationCarrier",
+    "observation_of",
+    "would_have_requested",
+]
 
-_FIXTURE = "harness_queries"
+FIXTURE = "harness_queries"
 """Every test that is watched has it in its fixtures."""
+Missed = Literal["certainly", "perhaps"]
+"""Perhaps: it has a client of its own, or none."""
 _REPORTED = "harness_observation"
 _MISSED = "harness_missed"
 _OURS = ("statements", "round trips", "queries ", "finding")
@@ -34,6 +44,8 @@ class Observation:
 
     requests: int
     observed: Observed
+    has_own_client: bool = False
+    """Whether it made them without any fixture of ours."""
 
 
 class ObservationCarrier:
@@ -51,7 +63,7 @@ class ObservationCarrier:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Count what the body ran; from a worker it travels with the report."""
-        queries = getattr(item, "funcargs", {}).get(_FIXTURE)
+        queries = getattr(item, "funcargs", {}).get(FIXTURE)
         recording = Recording()
         if call.when == "call" and isinstance(queries, Queries):
             recording = queries.recording
@@ -60,8 +72,9 @@ class ObservationCarrier:
         report = yield
         if not isinstance(item, pytest.Function) or entry_of(item) == "off":
             return report
-        if report.skipped and _FIXTURE in item.fixturenames:
-            setattr(report, _MISSED, True)
+        if report.skipped and FIXTURE in item.fixturenames:
+            is_known = not item.stash.get(FOR_REQUESTS_ALONE, False)
+            setattr(report, _MISSED, "certainly" if is_known else "perhaps")
         # Tests that failed stopped somewhere: their counts mean nothing.
         if call.when == "call" and report.passed and isinstance(queries, Queries):
             setattr(report, _REPORTED, self._carried(item, recording))
@@ -76,7 +89,8 @@ class ObservationCarrier:
                 growing=growing_statements(recording),
                 own_entry=entry_of(item) == "own",
             )
-        return json.dumps([len(recording.requests), as_json(seen)])
+        is_own = bool(recording.requests) and item.stash.get(FOR_REQUESTS_ALONE, False)
+        return json.dumps([len(recording.requests), as_json(seen), is_own])
 
 
 def observation_of(report: pytest.TestReport) -> Observation | None:
@@ -84,13 +98,14 @@ def observation_of(report: pytest.TestReport) -> Observation | None:
     carried = getattr(report, _REPORTED, None)
     if carried is None or not report.passed:
         return None
-    requests, seen = json.loads(carried)
-    return Observation(requests, from_json(seen))
+    requests, seen, is_own = json.loads(carried)
+    return Observation(requests, from_json(seen), is_own)
 
 
-def would_have_requested(report: pytest.TestReport) -> bool:
-    """Whether it is of a watched test that was skipped, or failed as expected."""
-    return getattr(report, _MISSED, False)
+def would_have_requested(report: pytest.TestReport) -> Missed | None:
+    """Whether a test that was skipped, or failed as expected, would have made requests."""
+    missed: Missed | None = getattr(report, _MISSED, None)
+    return missed
 
 
 def _tell_junit(item: pytest.Item, recording: Recording) -> None:

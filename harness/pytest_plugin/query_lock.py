@@ -15,7 +15,7 @@ import pytest
 from harness.errors import LockError
 from harness.findings import Verdict
 from harness.pytest_plugin.completeness import Completeness
-from harness.pytest_plugin.detection import DetectionSection
+from harness.pytest_plugin.detection import FOR_REQUESTS_ALONE, DetectionSection
 from harness.pytest_plugin.lock_failures import fail, failures_of
 from harness.pytest_plugin.lock_judging import Judged, judged
 from harness.pytest_plugin.lock_marker import HELP, entry_of
@@ -23,12 +23,13 @@ from harness.pytest_plugin.lock_reports import annotations_of, written_report
 from harness.pytest_plugin.lock_run import RunSoFar, Seen
 from harness.pytest_plugin.lock_settings import LockSettings, Mode, lock_settings
 from harness.pytest_plugin.lock_writing import written
-from harness.pytest_plugin.observation import ObservationCarrier
+from harness.pytest_plugin.observation import FIXTURE, ObservationCarrier
 from harness.report.quantities import counted
 from harness.report.query_text import hint_lines
 
 __all__ = ["QueryLockGate"]
 
+_SETTINGS = pytest.StashKey[LockSettings]()
 _STOPPED = "the run was stopped early"
 _INTERRUPTED = "harness: interrupted, so no query was checked and no lock written"
 
@@ -36,7 +37,7 @@ _INTERRUPTED = "harness: interrupted, so no query was checked and no lock writte
 @pytest.hookimpl
 def pytest_configure(config: pytest.Config) -> None:
     """Find out what to do; workers only observe."""
-    settings = lock_settings(config)
+    settings = config.stash[_SETTINGS] = lock_settings(config)
     config.addinivalue_line("markers", HELP)
     completeness = Completeness(config)
     config.pluginmanager.register(completeness, "harness_completeness")
@@ -47,10 +48,17 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(QueryLockGate(settings, completeness), "harness_query_lock")
 
 
-@pytest.hookimpl
+@pytest.hookimpl(trylast=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A marker that says nothing we know is a mistake of the whole run."""
-    entry_of(item)
+    """Watch every test: most suites call the application through a client of their own.
+
+    Raises:
+        pytest.UsageError: The test has a marker that says nothing we know.
+    """
+    is_wanted = entry_of(item) != "off" and item.config.stash[_SETTINGS].watches
+    if is_wanted and isinstance(item, pytest.Function) and FIXTURE not in item.fixturenames:
+        item.fixturenames.append(FIXTURE)
+        item.stash[FOR_REQUESTS_ALONE] = True
 
 
 class QueryLockGate:

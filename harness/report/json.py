@@ -14,7 +14,15 @@ from importlib.resources import files
 from harness.report.content import ExhaustionStory, LoadStory, Report
 from harness.report.finding_json import Json, judgement_as_json
 
-__all__ = ["SCHEMA_VERSION", "Json", "finite", "judgement_as_json", "load_schema", "to_json"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Json",
+    "exhaustion_as_json",
+    "finite",
+    "judgement_as_json",
+    "load_schema",
+    "to_json",
+]
 
 SCHEMA_VERSION = 1
 """Raised when a field changes its meaning or goes away; new fields do not raise it."""
@@ -38,7 +46,7 @@ def to_json(report: Report) -> str:
         "endpoints": [asdict(row) for row in sorted(report.endpoints, key=lambda e: e.endpoint)],
         "probes": [asdict(item) for item in report.probes],
         "load": _load(report.load),
-        "exhaustion": _exhaustion(report.exhaustion),
+        "exhaustion": exhaustion_as_json(report.exhaustion),
     }
     return json.dumps(finite(content), indent=2, sort_keys=True, allow_nan=False) + "\n"
 
@@ -59,7 +67,8 @@ def _load(load: LoadStory | None) -> Json:
     return content
 
 
-def _exhaustion(story: ExhaustionStory | None) -> Json:
+def exhaustion_as_json(story: ExhaustionStory | None) -> Json:
+    """An exhaustion step with its requests in the order of their start; None for none."""
     if story is None:
         return None
     outcomes = sorted(

@@ -40,7 +40,7 @@ def render_text(report: Report, console: Console) -> None:
         _opening(report, width),
         *judgement_lines(report.judgement, width=width),
         endpoint_lines(report, width=width),
-        probe_lines(report, width=width),
+        probe_lines(report.probes, width=width),
         load_lines(report.load, width=width),
         exhaustion_lines(report.exhaustion, width=width),
         _unmatched(report),

@@ -5,11 +5,11 @@ Apart from `text`, which decides on their order, so that each table can be read 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from harness.findings import Verdict
+from harness.findings import ProbeVerdict, Verdict
 from harness.report.columns import Column, Row, table_lines, wrapped
 from harness.report.content import Distribution, ExhaustionStory, LoadStory, PoolRow, Report
 from harness.report.outcomes import outcome_rows
@@ -82,15 +82,15 @@ def endpoint_lines(report: Report, *, width: int) -> Iterator[Text]:
     yield from table_lines([*columns, Column("verdict", "left")], rows, width=width, note="note")
 
 
-def probe_lines(report: Report, *, width: int) -> Iterator[Text]:
+def probe_lines(
+    probes: Sequence[ProbeVerdict], *, width: int, title: str = "probes"
+) -> Iterator[Text]:
     """What each probe answered, and on which numbers."""
-    if not report.probes:
+    if not probes:
         return
-    yield heading("probes")
+    yield heading(title)
     columns = (Column("probe", "left"), Column("verdict", "left"))
-    rows = [
-        Row((_name(item.probe), _verdict(item.verdict)), (item.summary,)) for item in report.probes
-    ]
+    rows = [Row((_name(item.probe), _verdict(item.verdict)), (item.summary,)) for item in probes]
     yield from table_lines(columns, rows, width=width, note="summary")
 
 

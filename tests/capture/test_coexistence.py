@@ -22,9 +22,10 @@ from harness.capture import RequestTracker, SourceMap, recording
 from harness.capture.binds import BindKeys
 from harness.capture.counting import CountingListener
 from harness.capture.guard import Guard
-from harness.capture.pool import PoolListener, PoolState
+from harness.capture.pool import PoolListener
+from harness.capture.pool_state import Held, PoolState
 from harness.capture.recording import Checkout
-from harness.capture.requests import current_request
+from harness.capture.requests import ActiveRequest, current_request
 from harness.errors import BlindRecorderError
 from target_app.models import Post
 
@@ -35,11 +36,23 @@ class Observed:
     def __init__(self) -> None:
         self.checkouts: list[Checkout] = []
 
-    def on_checkout(self, checkout: Checkout) -> None:
-        self.checkouts.append(checkout)
+    def on_return(self, held: Held, hold_seconds: float) -> None:
+        self.checkouts.append(held.checkout(hold_seconds))
 
-    def on_pool_timeout(self, pool: PoolState, waited_seconds: float) -> None:
-        raise AssertionError(pool, waited_seconds)
+    def on_pool_timeout(
+        self, pool: PoolState, waited_seconds: float, request: ActiveRequest | None
+    ) -> None:
+        raise AssertionError(pool, waited_seconds, request)
+
+
+class Counted:
+    """Hears of statements, and keeps nothing."""
+
+    def on_round_trip(self, request: ActiveRequest | None, *, is_first: bool) -> None:
+        pass
+
+    def on_shared(self, request: ActiveRequest) -> None:
+        pass
 
 
 class OfTheirOwnError(InvalidRequestError):
@@ -166,7 +179,7 @@ def test_a_recording_whose_listener_was_taken_away_ends_well_and_says_that_it_wa
 
 def test_a_probe_whose_listener_was_taken_away_ends_well(blog: Engine) -> None:
     guard = Guard()
-    with CountingListener(lambda _request, _is_first: None, guard=guard).listening():
+    with CountingListener(Counted(), guard=guard).listening():
         _take_away_the_newest(blog, "after_cursor_execute")
 
     assert "Engine.after_cursor_execute" in guard.failure

@@ -15,9 +15,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import NullPool, Pool, QueuePool
 
 from harness.capture import SourceMap, recording
-from harness.capture.pool import PoolListener, PoolState
+from harness.capture.pool import PoolListener
+from harness.capture.pool_state import Held, PoolState
 from harness.capture.recording import Checkout
-from harness.capture.requests import RequestTracker, current_request
+from harness.capture.requests import ActiveRequest, RequestTracker, current_request
 from harness.errors import BlindRecorderError
 
 
@@ -28,10 +29,13 @@ class Collected:
         self.checkouts: list[Checkout] = []
         self.timeouts_seconds: list[float] = []
 
-    def on_checkout(self, checkout: Checkout) -> None:
-        self.checkouts.append(checkout)
+    def on_return(self, held: Held, hold_seconds: float) -> None:
+        self.checkouts.append(held.checkout(hold_seconds))
 
-    def on_pool_timeout(self, pool: PoolState, waited_seconds: float) -> None:
+    def on_pool_timeout(
+        self, pool: PoolState, waited_seconds: float, request: ActiveRequest | None
+    ) -> None:
+        assert request is None
         assert pool.timeouts
         self.timeouts_seconds.append(waited_seconds)
 
@@ -289,10 +293,15 @@ def test_a_pool_that_raises_when_it_is_asked_fails_the_recording_and_not_the_app
 class Unwilling(Collected):
     """Raises when a connection comes back, and when the pool gives up."""
 
-    def on_checkout(self, checkout: Checkout) -> None:  # noqa: ARG002 - as in the protocol
+    def on_return(self, held: Held, hold_seconds: float) -> None:  # noqa: ARG002 - as in the protocol
         raise ZeroDivisionError
 
-    def on_pool_timeout(self, pool: PoolState, waited_seconds: float) -> None:  # noqa: ARG002
+    def on_pool_timeout(
+        self,
+        pool: PoolState,  # noqa: ARG002 - as in the protocol
+        waited_seconds: float,  # noqa: ARG002 - as in the protocol
+        request: ActiveRequest | None,  # noqa: ARG002 - as in the protocol
+    ) -> None:
         raise ZeroDivisionError
 
 
@@ -303,7 +312,7 @@ def test_whoever_hears_of_checkouts_cannot_break_the_application(engine: Engine)
         engine.connect().close()
         engine.connect().close()
 
-    assert listener.guard.failure.startswith("ZeroDivisionError in on_checkout")
+    assert listener.guard.failure.startswith("ZeroDivisionError in on_return")
 
 
 def test_the_application_gets_its_timeout_and_not_our_error(tmp_path: Path) -> None:

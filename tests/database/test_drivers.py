@@ -298,8 +298,8 @@ def test_after_a_lost_connection_the_next_test_has_a_new_one(bench: Bench) -> No
 
 
 def test_a_session_left_open_by_an_earlier_test_is_named(bench: Bench) -> None:
-    session = Session(bench.engine())
     with bench.sandbox.one_test():
+        session = Session(bench.engine())
         session.execute(COUNT)
 
     with bench.sandbox.one_test(), pytest.raises(SandboxConflictError, match="earlier test"):

@@ -1,4 +1,4 @@
-"""The story of a load, computed from hand-made samples."""
+"""The story of a load, computed from hand-made counts."""
 
 from __future__ import annotations
 
@@ -8,52 +8,45 @@ import pytest
 
 from harness.capture.histogram import Histogram
 from harness.capture.traffic import Outcome
-from harness.load.story import Sample, Samples, load_story, outcome_of, recovery_seconds
+from harness.findings import ProbeVerdict, Verdict
+from harness.load.result import LoadResult, Sample, client_window
+from harness.load.story import load_story, recovery_seconds
+from harness.load.tally import Answer, Tally
 
 
-def _samples(*outcomes: Outcome, every_seconds: float = 1.0) -> Samples:
-    rows = (
-        Sample(number * every_seconds, 0.5, "GET /users", outcome)
-        for number, outcome in enumerate(outcomes)
+def _result(*answers: Answer, dropped: int = 0) -> LoadResult:
+    tally = Tally(dropped=dropped)
+    for number, answer in enumerate(answers):
+        tally.add("GET /users", answer, seconds=0.5, ended_seconds=number + 0.5)
+    return LoadResult(started_seconds=100.0, seconds=10.0, users=3, tally=tally)
+
+
+def _each(*outcomes: Outcome) -> tuple[Sample, ...]:
+    return tuple(
+        Sample(float(number), 0.5, "GET /users", outcome) for number, outcome in enumerate(outcomes)
     )
-    return Samples(started_seconds=100.0, seconds=10.0, users=3, samples=tuple(rows))
-
-
-@pytest.mark.parametrize(
-    ("status", "outcome"),
-    [
-        (200, Outcome.OK),
-        (302, Outcome.OK),
-        (404, Outcome.REFUSED),
-        (429, Outcome.REFUSED),
-        (500, Outcome.ERROR),
-        (503, Outcome.SHED),
-        (504, Outcome.ERROR),
-        (0, Outcome.HANG),
-        (None, Outcome.HANG),
-    ],
-)
-def test_a_status_has_one_outcome(status: int | None, outcome: Outcome) -> None:
-    assert outcome_of(status) is outcome
 
 
 def test_anything_but_a_good_answer_is_a_failure() -> None:
-    story = load_story(_samples(Outcome.OK, Outcome.REFUSED, Outcome.SHED, Outcome.HANG), None)
+    answers = (Answer.OK, Answer.REDIRECT, Answer.REFUSED, Answer.SHED, Answer.HUNG, Answer.CUT)
 
-    assert (story.requests, story.failures) == (4, 3)
-    assert story.requests_per_second == pytest.approx(0.4)
+    story = load_story(_result(*answers), None)
+
+    assert (story.requests, story.failures) == (6, 4)
+    assert (story.routes[0].requests, story.routes[0].failures) == (6, 4)
+    assert story.requests_per_second == pytest.approx(0.6)
 
 
 def test_statements_per_request_come_from_the_application() -> None:
     status = {"routes": {"GET /users": {"requests": 4, "statements": 44}}, "pools": []}
 
-    story = load_story(_samples(Outcome.OK), status)
+    story = load_story(_result(Answer.OK), status)
 
     assert story.routes[0].statements_per_request == 11
 
 
 def test_a_route_that_the_probe_did_not_see_has_no_count() -> None:
-    story = load_story(_samples(Outcome.OK), {"routes": {}, "pools": []})
+    story = load_story(_result(Answer.OK), {"routes": {}, "pools": []})
 
     assert story.routes[0].statements_per_request is None
 
@@ -74,7 +67,7 @@ def test_a_pool_is_told_with_its_waits() -> None:
         "hold": Histogram().as_json(),
     }
 
-    story = load_story(_samples(), {"routes": {}, "pools": [pool]})
+    story = load_story(_result(), {"routes": {}, "pools": [pool]})
 
     assert story.pools[0].wait.max_seconds == 0.25
     assert story.pools[0].hold.count == 0
@@ -82,19 +75,62 @@ def test_a_pool_is_told_with_its_waits() -> None:
 
 def test_recovery_is_the_first_of_five_good_answers_in_a_row() -> None:
     good, bad = Outcome.OK, Outcome.SHED
-    samples = _samples(good, bad, good, good, bad, good, good, good, good, good)
+    samples = _each(good, bad, good, good, bad, good, good, good, good, good)
 
     assert recovery_seconds(samples, after_seconds=2.0) == pytest.approx(3.5)
 
 
 def test_four_good_answers_are_no_recovery() -> None:
-    samples = _samples(Outcome.SHED, *[Outcome.OK] * 4)
+    samples = _each(Outcome.SHED, *[Outcome.OK] * 4)
 
     assert recovery_seconds(samples, after_seconds=0.0) is None
 
 
-def test_samples_survive_the_way_through_a_file(tmp_path: Path) -> None:
-    samples = _samples(Outcome.OK, Outcome.HANG)
-    samples.write(tmp_path / "samples.json")
+def test_a_window_tells_every_kind_of_answer_apart() -> None:
+    window = client_window(_result(*Answer, *[Answer.OK] * 2, dropped=7))
 
-    assert Samples.read(tmp_path / "samples.json") == samples
+    assert (window.requests, window.ok, window.redirects) == (10, 4, 1)
+    assert (window.refused, window.rate_limited) == (2, 1)
+    assert (window.errors, window.shed, window.hung, window.transport_failures) == (1, 1, 1, 1)
+    assert window.dropped == 7
+
+
+def test_a_windows_latency_is_that_of_good_answers() -> None:
+    result = _result(Answer.OK)
+    result.tally.add("GET /users", Answer.ERROR, seconds=9.0, ended_seconds=9.0)
+
+    latency = client_window(result).latency
+
+    assert (latency.count, latency.max_seconds) == (1, 0.5)
+
+
+def test_a_windows_rates_are_the_good_answers_of_each_second() -> None:
+    result = _result(Answer.OK, Answer.ERROR, Answer.OK)
+
+    assert client_window(result).rates == (1.0, 0.0, 1.0, *[0.0] * 7)
+
+
+def test_a_result_survives_the_way_through_a_file(tmp_path: Path) -> None:
+    result = LoadResult(
+        started_seconds=1.0,
+        seconds=2.0,
+        users=3,
+        tally=_result(Answer.OK, Answer.HUNG, dropped=1).tally,
+        generator_cpu=0.5,
+        target_rate=10.0,
+        timeout_seconds=9.0,
+        workers=2,
+        losses=("a worker",),
+        is_interrupted=True,
+        verdicts=(ProbeVerdict("load", Verdict.FAIL, "why"),),
+        samples=_each(Outcome.OK, Outcome.HANG),
+    )
+    result.write(tmp_path / "result.json")
+
+    back = LoadResult.read(tmp_path / "result.json")
+
+    assert back.tally.as_json() == result.tally.as_json()
+    assert (back.samples, back.losses, back.workers) == (result.samples, ("a worker",), 2)
+    assert (back.is_interrupted, back.verdicts) == (True, result.verdicts)
+    assert client_window(back) == client_window(result)
+    assert [file.name for file in tmp_path.iterdir()] == ["result.json"]

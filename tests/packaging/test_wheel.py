@@ -308,6 +308,7 @@ def test_the_wheel_holds_every_file_of_the_package(built: Distributions) -> None
         "harness/py.typed",
         "harness/load/scenarios/browse.py",
         "harness/lock/query-lock.schema.json",
+        "harness/report/load-report.schema.json",
         "harness/report/report.schema.json",
         "harness/report/templates/report.html.j2",
     }

@@ -6,9 +6,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from html import unescape
-from html.parser import HTMLParser
 from itertools import pairwise
 
 import matplotlib as mpl
@@ -18,50 +17,22 @@ from harness.findings import Allowance, Judgement
 from harness.report.charts.statements import MOST_BARS
 from harness.report.content import Report
 from harness.report.html import to_html
+from tests.report.pages import parsed
 
 HOSTILE = "<script>alert(1)</script>\" onload='x' $\\alpha$ {{ 7 * 7 }}"
-
-
-@dataclass
-class _Page(HTMLParser):
-    """What a browser would see: elements, attributes, ids, and addresses that it might fetch."""
-
-    tags: list[str] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    attributes: list[str] = field(default_factory=list)
-    addresses: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        for name, value in attrs:
-            self.attributes.append(name)
-            if name == "id" and value:
-                self.ids.append(value)
-            if name.split(":")[-1] in {"src", "href", "srcset", "action", "data"}:
-                self.addresses.append(value or "")
-
-
-def _parsed(html: str) -> _Page:
-    page = _Page()
-    page.feed(html)
-    page.close()
-    return page
 
 
 def test_the_page_loads_nothing(sample_report: Report) -> None:
     html = to_html(sample_report)
 
-    outside = [each for each in _parsed(html).addresses if not each.startswith(("#", "data:,"))]
+    outside = [each for each in parsed(html).addresses if not each.startswith(("#", "data:,"))]
     assert outside == []
     assert not re.search(r"https?://|@import|url\((?!#)|<!DOCTYPE svg|<\?xml", html)
-    assert "script" not in _parsed(html).tags
+    assert "script" not in parsed(html).tags
 
 
 def test_every_link_has_a_target_and_every_id_is_unique(sample_report: Report) -> None:
-    page = _parsed(to_html(sample_report))
+    page = parsed(to_html(sample_report))
 
     assert [each for each, count in Counter(page.ids).items() if count > 1] == []
     assert {each[1:] for each in page.addresses if each.startswith("#")} <= set(page.ids)
@@ -69,7 +40,7 @@ def test_every_link_has_a_target_and_every_id_is_unique(sample_report: Report) -
 
 def test_headings_skip_no_level(sample_report: Report) -> None:
     levels = [
-        int(tag[1]) for tag in _parsed(to_html(sample_report)).tags if tag in {"h1", "h2", "h3"}
+        int(tag[1]) for tag in parsed(to_html(sample_report)).tags if tag in {"h1", "h2", "h3"}
     ]
 
     assert levels[0] == 1
@@ -126,7 +97,7 @@ def test_hostile_names_are_escaped_everywhere(sample_report: Report) -> None:
 
     html = to_html(report)
     assert "<script" not in html
-    assert not [each for each in _parsed(html).attributes if each.startswith("on")]
+    assert not [each for each in parsed(html).attributes if each.startswith("on")]
     assert unescape(html).count(HOSTILE) >= 8
 
 

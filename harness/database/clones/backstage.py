@@ -29,6 +29,7 @@ T = TypeVar("T")
 MOST_CONNECTIONS = 3
 """Two databases in the making and one that is dropped: more do not get faster on two cores."""
 FINISH_SECONDS = 10.0
+_RETAKE_SECONDS = 0.05
 # A lock stands for a living run: the server must not end the connection for being quiet.
 _NO_TIMEOUT = "SET idle_session_timeout = 0"
 _IDLE_SESSION_TIMEOUT_SINCE = 14
@@ -116,6 +117,8 @@ class Backstage:
                 password=self.address.password,
                 database=database,
                 timeout=CONNECT_SECONDS,
+                # Who counts an application's connections leaves ours out by it.
+                server_settings={"application_name": "harness"},
             )
         except (OSError, asyncpg.InterfaceError) as error:
             reason = str(error) or f"no answer within {CONNECT_SECONDS} s"
@@ -127,17 +130,51 @@ class Backstage:
 
     @contextmanager
     def locked(self, key: int) -> Iterator[None]:
-        """Hold a session-level advisory lock, waiting for it if need be."""
-        connection = self.call(self.connect())
+        """Hold a session-level advisory lock, waiting for it if need be.
+
+        A server that is restarted meanwhile has forgotten it, and gets it again when it is back.
+        """
+        held = [self.call(self._locked_connection(key))]
+        self._watch_over(key, held)
         try:
-            self.call(connection.execute(f"SELECT pg_advisory_lock({key:d})"))
             yield
         finally:
-            self._loop.call_soon_threadsafe(connection.terminate)
+            self._loop.call_soon_threadsafe(_let_go, held)
+
+    async def _locked_connection(self, key: int) -> Any:  # noqa: ANN401 - as `connect`
+        connection = await self.connect()
+        try:
+            await connection.execute(f"SELECT pg_advisory_lock({key:d})")
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    def _watch_over(self, key: int, held: list[Any]) -> None:
+        def take_again_soon(_: object) -> None:
+            if held:  # short attempts by a timer: `finish` must not wait for a server that is gone
+                self._loop.call_later(_RETAKE_SECONDS, lambda: self.start(take_again()))
+
+        async def take_again() -> None:
+            try:
+                connection = await self._locked_connection(key)
+            except (OSError, UnreachableTargetError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                take_again_soon(None)
+                return
+            lost = held.copy()
+            held[:] = [connection] if lost else []
+            if lost:
+                connection.add_termination_listener(take_again_soon)
+            else:  # nobody wants it any more
+                connection.terminate()
+
+        held[0].add_termination_listener(take_again_soon)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
         async with self._room:
+            while self._idle and self._idle[-1].is_closed():  # by a restart of the server
+                self._idle.pop()
             connection = self._idle.pop() if self._idle else await self.connect()
             try:
                 yield connection
@@ -168,6 +205,13 @@ class Backstage:
     def _live(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+
+
+def _let_go(held: list[Any]) -> None:
+    connections = held.copy()
+    held.clear()  # first: what ends now is not to be taken again
+    for connection in connections:
+        connection.terminate()
 
 
 @contextmanager

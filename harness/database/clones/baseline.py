@@ -20,7 +20,8 @@ __all__ = ["Baseline", "Uses"]
 _ATTEMPTS = 3
 _OTHERS = """
 SELECT pid, application_name, state, coalesce(client_addr::text, 'a local socket') AS client
-FROM pg_stat_activity WHERE datname = $1 AND pid <> ALL ($2::int[])
+FROM pg_stat_activity
+WHERE datname = $1 AND (pid <> ALL ($2::int[]) OR backend_xid IS NOT NULL)
 """
 _END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"
 

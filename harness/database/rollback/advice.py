@@ -22,11 +22,18 @@ class Topic(StrEnum):
     NOTIFICATION = "notification"
     ISOLATION_LEVEL = "isolation-level"
     ROW_LOCK = "row-lock"
+    LASTING_SESSION = "lasting-session"
+    UNCOMMITTED_ROWS = "uncommitted-rows"
 
     @property
     def explanation(self) -> str:
         """What is different from the real thing, in one sentence."""
         return _EXPLANATIONS[self]
+
+    @property
+    def is_real_in_clone(self) -> bool:
+        """Whether a database for each test changes it: not what is wider than a test itself."""
+        return self not in {Topic.LASTING_SESSION, Topic.UNCOMMITTED_ROWS}
 
 
 _EXPLANATIONS = {
@@ -38,6 +45,12 @@ _EXPLANATIONS = {
     "test are parts of one in READ COMMITTED, and none fails to serialise",
     Topic.ROW_LOCK: "rows were locked while another transaction was open: all transactions of a "
     "test have one session, which never waits for itself, skips or refuses a locked row",
+    Topic.LASTING_SESSION: "a session that is wider than a test was in a transaction when a test "
+    "ended, and began anew in the next: what it still has in memory may be of rows that are gone "
+    "(commit, roll back or expire_all() at the end of a test, or open a session for each)",
+    Topic.UNCOMMITTED_ROWS: "a session of a fixture wider than a test was used with rows that the "
+    "fixture had not committed: it stays outside of the tests, which do not see these rows and do "
+    "not undo what it does (commit them, and they are the base line of all tests)",
 }
 _TOPICS = (
     (

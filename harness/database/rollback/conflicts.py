@@ -14,12 +14,17 @@ __all__ = [
     "not_in_a_block",
     "of_an_earlier_test",
     "stopped_in",
+    "used_after_test",
     "violated_around",
     "violated_inside",
     "waited_in_vain",
 ]
 
 _CLONE = '@pytest.mark.database("clone") gives the test a database of its own'
+_CLOSE = (
+    "close sessions in the test that opened them; one that a fixture wider than a test has opened "
+    "begins anew in each test"
+)
 
 
 def stopped_in(conflict: SandboxConflictError) -> Path | None:
@@ -68,12 +73,18 @@ def violated_inside() -> SandboxConflictError:
     )
 
 
-def of_an_earlier_test() -> SandboxConflictError:
+def of_an_earlier_test(who: str) -> SandboxConflictError:
     """A transaction goes on after the test that began it."""
     return SandboxConflictError(
-        "a session that was opened in an earlier test is still in use",
-        remedy="close sessions in the test or fixture that opened them",
+        "a session that was opened in an earlier test is still in use: its transaction is that of "
+        f"{who}, and was undone with its test",
+        remedy=_CLOSE,
     )
+
+
+def used_after_test() -> SandboxConflictError:
+    """A session is used while no test is running."""
+    return SandboxConflictError("a session of a test is used after the test", remedy=_CLOSE)
 
 
 def not_in_a_block(what: str) -> RefusedStatementError:

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy import URL, event
+from sqlalchemy import URL
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
+from harness.database.rollback.listening import Listener, Listeners
 from harness.database.rollback.sandbox import Sandbox
 from harness.database.stand_in import is_stand_in, led
 from harness.errors import TooEarlyError
@@ -52,13 +53,9 @@ class EarlyEngines:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Watch all connections of the process."""
-        event.listen(Engine, "do_connect", self._do_connect)
-        event.listen(Pool, "checkout", self._on_checkout)
-        try:
+        connect = Listener(Engine, "do_connect", self._do_connect)
+        with Listeners((connect, Listener(Pool, "checkout", self._on_checkout))).installed():
             yield
-        finally:
-            event.remove(Pool, "checkout", self._on_checkout)
-            event.remove(Engine, "do_connect", self._do_connect)
 
     @contextmanager
     def set_up_on(self, url: URL) -> Iterator[None]:

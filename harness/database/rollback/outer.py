@@ -195,7 +195,7 @@ class OuterTransaction:
             RefusedStatementError: It can run outside of transactions only, as it would have.
         """
         if frame is not None and not self.is_open(frame):
-            raise self._remembered(conflicts.of_an_earlier_test())
+            raise self._remembered(conflicts.of_an_earlier_test(frame.owner))
         self.has_started = True
         meaning = self._meanings.of(sql)
         if is_autocommit and meaning.not_in_a_block:

@@ -18,47 +18,31 @@ from functools import partial
 from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy import URL, event
+from sqlalchemy import URL
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.pool import ConnectionPoolEntry, Pool
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
 from sqlalchemy.util import await_only
 
+from harness.database.rollback.advice import Topic, advise
+from harness.database.rollback.backends import process_ids
 from harness.database.rollback.escapes import Escapes
+from harness.database.rollback.lasting import LastingConnections
+from harness.database.rollback.listening import Listener, Listeners
+from harness.database.rollback.origins import Origin, note_origin, origin_of
 from harness.database.rollback.own import OwnConnections, OwnDatabase
 from harness.database.rollback.scopes import Scopes, TestBody
 from harness.database.rollback.sqlite_target import SqliteTarget
 from harness.database.rollback.target import PostgresTarget, Target
-from harness.database.rollback.worlds import World, process_id, world_of
-from harness.errors import (
-    SandboxConflictError,
-    SecondDriverError,
-    UnsupportedDriverError,
-)
+from harness.database.rollback.worlds import Worlds, engine_name
+from harness.errors import SandboxConflictError
 from harness.loops import Residents
 
 __all__ = ["Sandbox"]
 
-_ORIGIN = "harness_origin"
 _bypassed: ContextVar[Sandbox | None] = ContextVar("bypassed", default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """What a pooled connection was made for; in any other place the pool must make a new one."""
-
-    sandbox: Sandbox
-    engine: str
-    """Dialect, driver and mode, as in ``_engine_name``."""
-    database: str
-    is_virtual: bool
-    generation: int
-    """Of virtual ones: ends with a change of the schema, which makes stale what the adapter has
-    prepared, and with the loss of the physical connection. Of real ones: ends when the server cuts
-    them off, to copy the database or because the test is over that had it for itself."""
-    loop: asyncio.AbstractEventLoop | None = None
-    """None where the driver is not asynchronous."""
 
 
 @dataclass(slots=True, eq=False)
@@ -90,31 +74,44 @@ class Sandbox:
     _is_active: bool = False
     _is_guarded: bool = False
     _generation: int = 0
-    _worlds: dict[str, World] = field(default_factory=dict)
     _target: Target = field(init=False)
+    _worlds: Worlds = field(init=False)
+    _lasting: LastingConnections = field(init=False)
+    _listeners: Listeners = field(init=False)
     _own: OwnConnections = field(init=False)
     _scopes: Scopes = field(init=False)
-    _engine_of_test: str | None = None
-    """Dialect, driver and mode of the connections that the current test has."""
 
     def __post_init__(self) -> None:
         is_file = self.url.get_backend_name() == "sqlite"
         self._target = SqliteTarget.of(self.url) if is_file else PostgresTarget(self.url)
         self._own = OwnConnections(self.residents, self._closers)
         self._scopes = Scopes(self.escapes.source)
+        self._lasting = LastingConnections(self)
+        self._listeners = Listeners(
+            (
+                Listener(Engine, "do_connect", self.connect),
+                Listener(Pool, "checkout", self._on_checkout),
+                Listener(Session, "after_begin", self._lasting.on_begin),
+            )
+        )
+        self._worlds = Worlds(
+            self._target.name,
+            residents=self.residents,
+            closers=self._closers,
+            wait_seconds=self.wait_seconds,
+            is_active=lambda: self._is_active,
+            connecting=self._connecting,
+            scopes=self._scopes,
+        )
 
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Watch all connections of the process to the database."""
-        event.listen(Engine, "do_connect", self.connect)
-        event.listen(Pool, "checkout", self._on_checkout)
-        try:
-            yield
-        finally:
-            event.remove(Pool, "checkout", self._on_checkout)
-            event.remove(Engine, "do_connect", self.connect)
-            for world in self._worlds.values():
-                world.close()
+        with self._listeners.installed():
+            try:
+                yield
+            finally:
+                self._worlds.close()
 
     @contextmanager
     def one_test(
@@ -138,23 +135,26 @@ class Sandbox:
         self._scopes.begin_test(body)
         self._is_active, self._is_guarded, self._own.database = True, is_guarded, own
         self._test += 1
+        self._lasting.begin_test()
         try:
             yield
         finally:
             try:
                 self._own.end_test()
-                outdated = [world.end_test() for world in self._worlds.values()]
-                self._generation += any(outdated)
+                self._generation += self._worlds.end_test()
             finally:
                 self._is_active = self._is_guarded = False
-                self._engine_of_test = self._own.database = None
+                self._own.database = None
+                self._worlds.forget_driver()
                 self._closers.clear()  # of sessions that never connected
+                self._lasting.end_test()
             if own is None:
                 self.escapes.end_test(self.connects, self._process_ids)
+        self._listeners.require()
 
     def take_conflicts(self) -> list[SandboxConflictError]:
         """The conflicts that were raised since this was last asked, caught or not."""
-        return [found for world in self._worlds.values() for found in world.take_conflicts()]
+        return self._worlds.take_conflicts()
 
     def close_after_test(self, close: Callable[[], Awaitable[None]]) -> None:
         """Await a session's `close` when the test has been rolled back."""
@@ -197,9 +197,7 @@ class Sandbox:
             yield
 
     def _process_ids(self) -> set[int]:
-        real = [entry.driver_connection for entry in self._real]
-        pooled = {process_id(connection) for connection in real if connection is not None}
-        return pooled.union(*(world.process_ids() for world in self._worlds.values()))
+        return process_ids(self._real) | self._worlds.process_ids()
 
     def let_go(self) -> set[int]:
         """Use none of the present connections again: the server is about to end them.
@@ -209,14 +207,15 @@ class Sandbox:
         """
         self._snapshots += 1
         self._generation += 1
-        unused = [entry for entry in self._real if not entry.in_use or entry in self._stale]
-        idle = [entry.driver_connection for entry in unused]
-        pooled = {process_id(connection) for connection in idle if connection is not None}
-        return pooled.union(*(world.let_go() for world in self._worlds.values()))
+        unused = [entry for entry in self._real if self._is_unused(entry)]
+        return process_ids(unused) | self._worlds.let_go()
 
-    def _wanted(self, engine: str, *, is_async: bool) -> _Origin:
+    def _is_unused(self, entry: ConnectionPoolEntry) -> bool:
+        return not entry.in_use or entry in self._stale or self._lasting.waits(entry)
+
+    def _wanted(self, engine: str, *, is_async: bool) -> Origin:
         loop = asyncio.get_running_loop() if is_async else None
-        wanted = partial(_Origin, self, engine, loop=loop)
+        wanted = partial(Origin, self, engine, loop=loop)
         own = self._own.database
         if not self._is_active or _bypassed.get() is self:
             return wanted(self._target.name, is_virtual=False, generation=self._snapshots)
@@ -237,22 +236,22 @@ class Sandbox:
         if not self._target.is_meant(dialect, arguments, options):
             self._refuse_escape(dialect, arguments, options)
             return None
-        wanted = self._wanted(_engine_name(dialect), is_async=dialect.is_async)
+        wanted = self._wanted(engine_name(dialect), is_async=dialect.is_async)
         if entry is not None:
-            entry.info[_ORIGIN] = wanted
+            note_origin(entry, wanted)
             self._real.discard(entry)  # of what it had before
         if wanted.database != self._target.name:
             return self._connect_to_own(wanted, dialect, entry, arguments, options)
         if not wanted.is_virtual:
             self._note_real(entry)
             return self._connect_if_shut(dialect, arguments, options)
-        world = self._world_of(dialect)
+        world = self._worlds.of(dialect)
         self._refuse_second_driver(wanted.engine)
         return world.connect(dialect, arguments, options)
 
     def _connect_to_own(
         self,
-        wanted: _Origin,
+        wanted: Origin,
         dialect: Dialect,
         entry: ConnectionPoolEntry | None,
         arguments: Sequence[Any],
@@ -278,42 +277,9 @@ class Sandbox:
         if entry is not None:
             self._real.add(entry)
 
-    def _world_of(self, dialect: Dialect) -> World:
-        known = self._worlds.get(_engine_name(dialect))
-        if known is not None:
-            return known
-        made = world_of(
-            dialect,
-            residents=self.residents,
-            closers=self._closers,
-            wait_seconds=self.wait_seconds,
-            is_active=lambda: self._is_active,
-            connecting=self._connecting,
-            scopes=self._scopes,
-        )
-        if made is None:
-            raise UnsupportedDriverError(
-                f"a test connected to {self._target.name!r} through {dialect.driver}, which "
-                "rollback isolation does not cover",
-                remedy="use asyncpg, psycopg or psycopg2, or give the test a database of its own: "
-                '@pytest.mark.database("clone")',
-            )
-        # Of threads that connect at once, all must get the same: each world has its own rows.
-        return self._worlds.setdefault(_engine_name(dialect), made)
-
     def _refuse_second_driver(self, engine: str) -> None:
-        """Two drivers are two connections, and neither sees what the other has not committed."""
         self._is_guarded = True
-        if self._engine_of_test is None:
-            self._engine_of_test = engine
-        elif self._engine_of_test != engine:
-            raise SecondDriverError(
-                f"a test that works through {self._engine_of_test} connected to "
-                f"{self._target.name!r} through {engine} as well: the two would not see each "
-                "other's rows",
-                remedy="use one of them in this test, or give it a database of its own: "
-                '@pytest.mark.database("clone")',
-            )
+        self._worlds.refuse_second_driver(engine)
 
     def _refuse_escape(
         self, dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]
@@ -323,22 +289,55 @@ class Sandbox:
         if place is not None and (self._is_guarded or _bypassed.get() is self):
             self.escapes.connected_elsewhere(place, database=self._target.name)
 
-    def _on_checkout(self, connection: object, entry: ConnectionPoolEntry, proxy: object) -> None:  # noqa: ARG002
+    def _on_checkout(
+        self,
+        connection: object,  # noqa: ARG002 - the event's signature
+        entry: ConnectionPoolEntry,
+        proxy: PoolProxiedConnection,
+    ) -> None:
         """A pooled connection from elsewhere is thrown away, and the pool connects anew."""
-        origin = entry.info.get(_ORIGIN)
-        if origin is None or origin.sandbox is not self:
+        origin = origin_of(entry, self)
+        if origin is None:
             return
         self._stale.add(entry)
         wanted = self._wanted(origin.engine, is_async=origin.loop is not None)
         self._stale.discard(entry)
         if origin != wanted:
             raise DisconnectionError("the test that this connection belongs to is over")
+        self.note_use(entry)
+        if _bypassed.get() is not self:  # the application's own, from its start to its end
+            self._lasting.note(proxy, entry, is_wide=not self._is_active)
+
+    def note_use(self, entry: ConnectionPoolEntry) -> None:
+        """Somebody begins to use the connection of a pool."""
+        origin = origin_of(entry, self)
+        if origin is None:
+            return
         if origin.is_virtual:
             self._refuse_second_driver(origin.engine)
         elif origin.database == self._target.name:
             self.real_uses += 1
 
+    def is_at_home(self, entry: ConnectionPoolEntry) -> bool:
+        """Whether a connection that outlived a test is the one to go on with, transaction and all.
 
-def _engine_name(dialect: Dialect) -> str:
-    mode = ", async" if dialect.is_async else ""
-    return f"{dialect.name}+{dialect.driver}{mode}"
+        One that holds rows of a fixture, which would be lost, is kept wherever it is.
+        """
+        origin = origin_of(entry, self)
+        if origin is None or entry.dbapi_connection is None:
+            return False
+        wanted = self._wanted(origin.engine, is_async=origin.loop is not None)
+        if origin.is_virtual or origin.loop is not wanted.loop:
+            return False
+        if origin == wanted:
+            return True
+        is_kept = origin.database == self._target.name and self._has_uncommitted(entry)
+        if is_kept and self._is_active:
+            advise(Topic.UNCOMMITTED_ROWS)
+        return is_kept
+
+    def _has_uncommitted(self, entry: ConnectionPoolEntry) -> bool:
+        try:
+            return self._target.has_uncommitted(entry)
+        except Exception:  # noqa: BLE001 - of any driver: it is lost, or its transaction has failed
+            return False

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from sqlalchemy import URL
 from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from harness.database.rollback.target import other_postgres
 
@@ -67,6 +68,11 @@ class SqliteTarget:
             asked = urlsplit(opened).query
             database = f"{_ADDRESS}{quote(database)}{'?' * bool(asked)}{asked}"
         return [database, *others], options
+
+    def has_uncommitted(self, entry: ConnectionPoolEntry) -> bool:
+        """Whether a connection's transaction is open: drivers begin one with the first write."""
+        connection: Any = entry.driver_connection
+        return bool(connection.in_transaction)
 
 
 def _file(arguments: Sequence[Any], options: Mapping[str, Any]) -> Path | None:

@@ -12,8 +12,12 @@ from typing import Any, Protocol
 
 from sqlalchemy import URL
 from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.pool import ConnectionPoolEntry
 
 __all__ = ["PostgresTarget", "Target", "other_postgres"]
+
+# Its newer name, `pg_current_xact_id_if_assigned`, came with version 13.
+_NUMBER = "SELECT txid_current_if_assigned()"
 
 
 class Target(Protocol):
@@ -40,6 +44,10 @@ class Target(Protocol):
         self, database: str, arguments: Sequence[Any], options: Mapping[str, Any]
     ) -> tuple[Sequence[Any], Mapping[str, Any]]:
         """A driver's arguments and options, changed to connect to another database there."""
+        ...
+
+    def has_uncommitted(self, entry: ConnectionPoolEntry) -> bool:
+        """Whether a connection's transaction is open and has written."""
         ...
 
 
@@ -84,6 +92,16 @@ class PostgresTarget:
     ) -> tuple[Sequence[Any], Mapping[str, Any]]:
         """Over both of a driver's own ways to say it: the word wins over a connection string."""
         return arguments, {**options, _word(options): database}
+
+    def has_uncommitted(self, entry: ConnectionPoolEntry) -> bool:
+        """Whether a connection's transaction is open and has written: it has a number then."""
+        connection: Any = entry.dbapi_connection
+        cursor = connection.cursor()
+        try:
+            cursor.execute(_NUMBER)
+            return cursor.fetchone()[0] is not None
+        finally:
+            cursor.close()
 
 
 def other_postgres(options: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from harness.capture.windows import PoolWindow
 from harness.report.charts.parts import WIDTH_INCHES, duration_axis, face
 from harness.report.charts.svg import Ink, inline_svg
 from harness.report.content import Distribution, PoolRow
@@ -22,7 +23,7 @@ _SHORTEST_SECONDS = 0.000001
 """Less has no place on a logarithmic axis."""
 
 
-def pool_times(pool: PoolRow, *, name: str) -> str:
+def pool_times(pool: PoolRow | PoolWindow, *, name: str) -> str:
     """Waiting for a connection above, holding it below.
 
     Empty where all times share one bucket: the table beside it says all of that.
@@ -42,7 +43,7 @@ def _filled_buckets(times: Distribution) -> set[float]:
     return {bound for bound, count in pairs if count}
 
 
-def _draw_times(figure: Figure, pool: PoolRow) -> None:
+def _draw_times(figure: Figure, pool: PoolRow | PoolWindow) -> None:
     above, below = figure.subplots(2, 1, sharex=True, sharey=True)
     _draw_histogram(above, pool.wait, ink=Ink.WAIT, name="wait", hatch="")
     _draw_histogram(below, pool.hold, ink=Ink.HOLD, name="hold", hatch="////")

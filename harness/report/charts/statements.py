@@ -9,18 +9,17 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from harness.findings import Verdict
-from harness.report.charts.parts import WIDTH_INCHES, face, legend
+from harness.report.charts.parts import WIDTH_INCHES, face, legend, shortened
 from harness.report.charts.svg import Ink, inline_svg
 from harness.report.content import EndpointRow, Report
 from harness.report.quantities import counted, grouped
-from harness.report.wording import findings_at, single_line
+from harness.report.wording import findings_at
 
 __all__ = ["MOST_BARS", "statements_per_endpoint"]
 
 MOST_BARS = 30
 """An application with more endpoints than this shows those with the most statements."""
 
-_LONGEST_LABEL = 44
 _BAR_STYLES = {
     "no finding": (Ink.GOOD, ""),
     "accepted or warning": (Ink.WARY, "////"),
@@ -69,7 +68,7 @@ def _draw_bars(axes: Axes, rows: Sequence[EndpointRow], standings: Sequence[str]
             textcoords="offset points",
             va="center",
         )
-    axes.set_yticks(range(len(rows)), [_shortened(row.endpoint) for row in rows])
+    axes.set_yticks(range(len(rows)), [shortened(row.endpoint) for row in rows])
     _dress_bars(axes, most=max(row.statements for row in rows))
     present = [name for name in _BAR_STYLES if name in standings]
     legend(axes, [_bar_key(name) for name in present])
@@ -89,12 +88,3 @@ def _dress_bars(axes: Axes, *, most: int) -> None:
 def _bar_key(name: str) -> Patch:
     ink, hatch = _BAR_STYLES[name]
     return Patch(facecolor=face(ink, hatch=hatch), edgecolor=ink.value, hatch=hatch, label=name)
-
-
-def _shortened(label: str) -> str:
-    text = single_line(label)
-    return (
-        text
-        if len(text) <= _LONGEST_LABEL
-        else f"{text[: _LONGEST_LABEL - 1]}\N{HORIZONTAL ELLIPSIS}"
-    )

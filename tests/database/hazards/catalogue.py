@@ -156,6 +156,42 @@ HAZARDS = (
         ),
     ),
     Hazard(
+        "a session of a fixture wider than a test, or a global one, in several tests",
+        EMULATED,
+        (
+            "test_wider_sessions.py::test_in_every_test_it_sees_what_the_application_commits_there",
+            "test_wider_sessions.py::test_what_it_writes_in_a_test_is_undone",
+            "test_wider_sessions.py::test_what_it_commits_between_tests_is_the_base_line",
+            "test_wider_sessions.py::test_a_global_one_that_a_test_is_first_to_use_begins_anew_in_the_next",
+            "plugin/test_wider_sessions.py::test_a_session_of_the_whole_run_works_in_all_tests",
+        ),
+        EMULATED,
+    ),
+    Hazard(
+        "objects that such a session keeps in memory from test to test",
+        ADVISED,
+        ("test_wider_sessions.py::test_what_it_keeps_in_memory_is_advised_on",),
+        ADVISED,
+    ),
+    Hazard(
+        "rows that a fixture wider than a test has not committed",
+        ADVISED,
+        (
+            "test_wider_sessions.py::test_what_a_fixture_has_not_committed_is_not_lost",
+            "plugin/test_wider_sessions.py::test_uncommitted_rows_are_not_left_out_in_silence",
+        ),
+        ADVISED,
+    ),
+    Hazard(
+        "a session of a test that is used after it",
+        REFUSED,
+        (
+            "test_wider_sessions.py::test_one_of_a_test_is_refused_in_the_next_and_says_whose_it_was",
+            "test_wider_sessions.py::test_one_of_a_test_is_refused_after_it",
+        ),
+        REFUSED,
+    ),
+    Hazard(
         "a row of an open transaction that others must not see yet",
         DIFFERENT,
         (

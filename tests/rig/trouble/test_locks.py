@@ -13,9 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from harness.checkup.block import Block, block_tables
 from harness.config import Project
 from harness.database.server import PostgresServer
+from harness.rig.trouble.locks import Block, block_tables
 from harness.stage import staged
 
 
@@ -50,5 +50,5 @@ def test_statements_wait_while_the_block_lasts(prepared_url: URL) -> None:
     blocking.join()
 
     assert errors > 1
-    assert blocks[0].until_seconds - blocks[0].from_seconds == pytest.approx(1.0, abs=0.5)
+    assert blocks[0].until_seconds - blocks[0].from_seconds >= 1.0
     assert asyncio.run(_read_users(prepared_url, patience="1s")) == 10

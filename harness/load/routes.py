@@ -1,0 +1,33 @@
+"""What there is to request, of an application that nobody made a plan for: what OpenAPI tells.
+
+Routes that answer GET without a value that only its author knows. Pure, and free of Locust.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["Plan", "plan_of"]
+
+Plan = tuple[tuple[str, str], ...]
+"""Routes and the paths to request them by: ``("GET /users", "/users")``."""
+
+
+def plan_of(document: Mapping[str, Any]) -> Plan:
+    """The routes of an OpenAPI document that need no value.
+
+    Args:
+        document: As the application serves it at ``/openapi.json``.
+    """
+    return tuple(
+        (f"GET {path}", path)
+        for path, operations in document.get("paths", {}).items()
+        if "get" in operations and "{" not in path and not any(_required(operations))
+    )
+
+
+def _required(operations: Mapping[str, Any]) -> Iterator[bool]:
+    shared = operations.get("parameters", [])
+    for parameter in [*shared, *operations["get"].get("parameters", [])]:
+        yield bool(parameter.get("required"))

@@ -1,0 +1,88 @@
+"""One run of the load in this process: its clock, its counts, its CPU. Free of Locust.
+
+The web UI starts and stops several in one process; each begins from nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from harness.load.arrivals import Arrivals
+from harness.load.result import Sample
+from harness.load.tally import Answer, Tally
+
+__all__ = ["Run"]
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """What this process counts between a start and a stop."""
+
+    number: int = 0
+    """0: none was started yet."""
+    is_running: bool = False
+    started_seconds: float = 0.0
+    """On `time.monotonic`."""
+    ended_seconds: float = 0.0
+    peak_users: int = 0
+    tally: Tally = field(default_factory=Tally)
+    most_samples: int = 0
+    samples: list[Sample] = field(default_factory=list)
+    arrivals: Arrivals | None = None
+    """None where users wait for their answers."""
+    cpu_started_seconds: float = 0.0
+    cpu: float = 0.0
+    """CPU seconds per second, of this process, as far as the run has come."""
+
+    def start(self, *, number: int, most_samples: int, arrivals: Arrivals | None) -> None:
+        """Begin another run; what was counted before is forgotten."""
+        self.number = number
+        self.most_samples = most_samples
+        self.arrivals = arrivals
+        self.tally = Tally()
+        self.samples = []
+        self.peak_users = 0
+        self.cpu = 0.0
+        self.cpu_started_seconds = time.process_time()
+        self.started_seconds = time.monotonic()
+        self.is_running = True
+
+    def stop(self) -> None:
+        """The users are told to stop; what is in flight is still counted."""
+        if not self.is_running:
+            return
+        self.read_cpu()
+        self.is_running = False
+        self.ended_seconds = time.monotonic()
+        if self.arrivals is not None:
+            self.arrivals.end(self.ended_seconds)
+
+    def read_cpu(self) -> None:
+        """Note the CPU use since the start, while it goes on."""
+        if self.is_running:
+            used = time.process_time() - self.cpu_started_seconds
+            self.cpu = used / max(self.elapsed_seconds, 1e-6)
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Since the start, or until the end of one that has ended."""
+        if not self.number:
+            return 0.0
+        now = time.monotonic() if self.is_running else self.ended_seconds
+        return now - self.started_seconds
+
+    def count(self, route: str, answer: Answer, *, seconds: float) -> None:
+        """Count a request that has just ended."""
+        ended_seconds = time.monotonic() - self.started_seconds
+        self.tally.add(route, answer, seconds=seconds, ended_seconds=ended_seconds)
+        if len(self.samples) < self.most_samples:
+            sample = Sample(ended_seconds - seconds, seconds, route, answer.outcome)
+            self.samples.append(sample)
+
+    def take_tally(self) -> Tally:
+        """What was counted since the last time; the counts begin from nothing again."""
+        taken, self.tally = self.tally, Tally()
+        if self.arrivals is not None:
+            taken.dropped = self.arrivals.take_dropped()
+        return taken

@@ -1,0 +1,174 @@
+"""What users counted: by route and kind of answer a histogram of integers, and a timeline.
+
+Counts of several processes add up without a loss, which a list of all requests would do too, at
+the price of memory that grows with the load. Free of Locust.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from harness.capture.histogram import Histogram
+from harness.capture.traffic import Outcome
+from harness.load.timeline import Timeline
+
+__all__ = ["Answer", "Tally", "answer_of"]
+
+_REDIRECT = 300
+_CLIENT_ERROR = 400
+_TOO_MANY = 429
+_SERVER_ERROR = 500
+_SHED = 503
+
+
+class Answer(StrEnum):
+    """What came of a request: finer than its `Outcome`, which tells the user's side of it."""
+
+    OK = "ok"
+    REDIRECT = "redirect"
+    REFUSED = "refused"
+    """4xx but 429."""
+    RATE_LIMITED = "rate-limited"
+    """429."""
+    ERROR = "error"
+    """5xx but 503, and an answer that the scenario itself did not accept."""
+    SHED = "shed"
+    """503."""
+    HUNG = "hung"
+    """None within the client's own time limit."""
+    CUT = "cut"
+    """None, for reasons of the network: refused, reset, not resolved."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """How its client sees it."""
+        return _OUTCOMES[self]
+
+
+_OUTCOMES = {
+    Answer.OK: Outcome.OK,
+    Answer.REDIRECT: Outcome.OK,
+    Answer.REFUSED: Outcome.REFUSED,
+    Answer.RATE_LIMITED: Outcome.REFUSED,
+    Answer.ERROR: Outcome.ERROR,
+    Answer.SHED: Outcome.SHED,
+    Answer.HUNG: Outcome.HANG,
+    Answer.CUT: Outcome.HANG,
+}
+_GOOD = frozenset({Answer.OK, Answer.REDIRECT})
+
+
+def answer_of(status: int | None, failure: object = None) -> Answer:
+    """Class of what came back.
+
+    Args:
+        status: HTTP status; None and 0 stand for no answer.
+        failure: What was raised, if anything: by the network or by the scenario.
+    """
+    if not status:
+        return Answer.HUNG if failure is None or isinstance(failure, TimeoutError) else Answer.CUT
+    if status >= _SERVER_ERROR:
+        return Answer.SHED if status == _SHED else Answer.ERROR
+    if status >= _CLIENT_ERROR:
+        return Answer.RATE_LIMITED if status == _TOO_MANY else Answer.REFUSED
+    if failure is not None:
+        return Answer.ERROR
+    return Answer.REDIRECT if status >= _REDIRECT else Answer.OK
+
+
+@dataclass(slots=True, eq=False)
+class Tally:
+    """Counts of one run, or of a part of one."""
+
+    routes: dict[str, dict[Answer, Histogram]] = field(default_factory=dict)
+    timeline: Timeline = field(default_factory=Timeline)
+    dropped: int = 0
+    """Arrivals that were not sent in time."""
+
+    def add(self, route: str, answer: Answer, *, seconds: float, ended_seconds: float) -> None:
+        """Count a request.
+
+        Args:
+            route: ``GET /users/{user_id}``.
+            answer: What came of it.
+            seconds: How long it took.
+            ended_seconds: When that was, after the start of the load.
+        """
+        by_answer = self.routes.setdefault(route, {})
+        histogram = by_answer.get(answer)
+        if histogram is None:
+            histogram = by_answer[answer] = Histogram()
+        histogram.add(seconds)
+        self.timeline.add(ended_seconds, seconds, is_good=answer in _GOOD)
+
+    def merge(self, other: Tally, *, shift_seconds: int = 0) -> None:
+        """Add what another process counted; its timeline may be made coarser by this."""
+        for route, by_answer in other.routes.items():
+            mine = self.routes.setdefault(route, {})
+            for answer, histogram in by_answer.items():
+                mine.setdefault(answer, Histogram()).merge(histogram)
+        self.timeline.merge(other.timeline, shift_seconds=shift_seconds)
+        self.dropped += other.dropped
+
+    @property
+    def requests(self) -> int:
+        """All that were sent and came to an end."""
+        return self.count(*Answer)
+
+    @property
+    def failures(self) -> int:
+        """Those without a good answer."""
+        return self.count(*(answer for answer in Answer if answer not in _GOOD))
+
+    def count(self, *answers: Answer) -> int:
+        """How many requests ended so."""
+        return sum(
+            by_answer[answer].count
+            for by_answer in self.routes.values()
+            for answer in answers
+            if answer in by_answer
+        )
+
+    def latency(self, route: str | None = None, *, of: Iterable[Answer] = Answer) -> Histogram:
+        """How long requests took.
+
+        Args:
+            route: Of this route; default: of all of them.
+            of: Only requests that ended so.
+        """
+        wanted = frozenset(of)
+        merged = Histogram()
+        for name, by_answer in self.routes.items():
+            if route is None or name == route:
+                for answer in wanted & by_answer.keys():
+                    merged.merge(by_answer[answer])
+        return merged
+
+    def good_latency(self) -> Histogram:
+        """Of good answers, on all routes."""
+        return self.latency(of=_GOOD)
+
+    def failures_of(self, route: str) -> int:
+        """Requests to a route that had no good answer."""
+        by_answer = self.routes.get(route, {})
+        return sum(found.count for answer, found in by_answer.items() if answer not in _GOOD)
+
+    def as_json(self) -> dict[str, Any]:
+        """Mergeable form, for other processes and files."""
+        routes = {
+            route: {str(answer): found.as_json() for answer, found in by_answer.items()}
+            for route, by_answer in self.routes.items()
+        }
+        return {"routes": routes, "timeline": self.timeline.as_json(), "dropped": self.dropped}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Tally:
+        """The inverse of `as_json`."""
+        routes = {
+            route: {Answer(name): Histogram.from_json(found) for name, found in by_answer.items()}
+            for route, by_answer in data["routes"].items()
+        }
+        return cls(routes, Timeline.from_json(data["timeline"]), data["dropped"])

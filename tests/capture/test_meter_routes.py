@@ -1,0 +1,329 @@
+"""What the meter tells of each route: waits, holds, concurrency, shared sessions, leaks."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from sqlalchemy import text
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+
+from harness.capture import RequestTracker
+from harness.capture.histogram import Histogram
+from harness.capture.meter import Meter
+from harness.capture.source import SourceMap
+
+SELECT = text("SELECT 1")
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    """An asyncio engine with a pool of three connections."""
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{tmp_path}/m.db", pool_size=3, max_overflow=0, pool_timeout=0.01
+    )
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def app() -> FastAPI:
+    """An application whose routes the tests add."""
+    return FastAPI()
+
+
+@pytest.fixture
+def measured(pytestconfig: pytest.Config) -> Meter:
+    """A meter that does not listen yet; the tests are the user's code."""
+    return Meter(RequestTracker(), SourceMap(pytestconfig.rootpath))
+
+
+@pytest.fixture
+async def requests(app: FastAPI, measured: Meter) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application, while the meter listens."""
+    transport = httpx.ASGITransport(measured.tracker.wrap(app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        with measured.listening():
+            yield client
+
+
+def route_of(meter: Meter, name: str = "GET /") -> dict[str, Any]:
+    route: dict[str, Any] = meter.status()["routes"][name]
+    return route
+
+
+async def test_waits_and_holds_are_counted_by_route(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    @app.get("/")
+    async def once() -> None:
+        async with engine.connect() as connection:
+            await connection.execute(SELECT)
+
+    await requests.get("/")
+    await requests.get("/")
+
+    route = route_of(measured)
+    assert (route["checkouts"], Histogram.from_json(route["wait"]).count) == (2, 2)
+    assert Histogram.from_json(route["hold"]).count == 2
+    assert 0 < route["busy_seconds"] < route["hold"]["sum_seconds"]
+
+
+async def test_a_wait_in_vain_is_a_wait_of_the_route(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    @app.get("/")
+    async def greedy() -> None:
+        async with engine.connect(), engine.connect(), engine.connect():
+            with pytest.raises(PoolTimeoutError):
+                await engine.connect()
+
+    await requests.get("/")
+
+    route = route_of(measured)
+    assert Histogram.from_json(route["wait"]).count == 4
+    assert route["wait"]["max_seconds"] >= 0.01
+
+
+async def test_connections_held_at_once_are_counted_by_pool(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    @app.get("/")
+    async def nested(depth: int) -> None:
+        async with engine.connect():
+            if depth > 1:
+                async with engine.connect():
+                    pass
+
+    for depth in (1, 2, 2):
+        await requests.get("/", params={"depth": depth})
+
+    assert route_of(measured)["held_at_once"] == {"pool 1": {"1": 1, "2": 2}}
+
+
+async def test_one_after_the_other_is_not_at_once(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    @app.get("/")
+    async def twice() -> None:
+        for _ in range(2):
+            async with engine.connect():
+                pass
+
+    await requests.get("/")
+
+    assert route_of(measured)["held_at_once"] == {"pool 1": {"1": 1}}
+
+
+async def test_requests_at_the_same_time_are_counted_by_level(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    everybody = asyncio.Barrier(3)
+
+    @app.get("/")
+    async def meet() -> None:
+        async with engine.connect():
+            await everybody.wait()
+
+    await asyncio.gather(*(requests.get("/") for _ in range(3)))
+
+    route = route_of(measured)
+    assert (route["concurrency"], route["active"]) == ({"1": 1, "2": 1, "3": 1}, 0)
+    assert measured.status()["active_requests"] == 0
+
+
+async def test_the_endpoint_is_known_by_its_line(
+    app: FastAPI, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    @app.get("/")
+    async def here() -> None:
+        pass
+
+    await requests.get("/")
+
+    endpoint = route_of(measured)["endpoint"]
+    assert endpoint == {
+        "path": "tests/capture/test_meter_routes.py",
+        "line": here.__code__.co_firstlineno + 1,
+        "function": f"{test_the_endpoint_is_known_by_its_line.__name__}.<locals>.here",
+    }
+
+
+async def test_a_global_session_is_shared_by_two_requests(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    everybody, turns = asyncio.Barrier(2), asyncio.Lock()
+    everyones = AsyncSession(engine)
+
+    @app.get("/")
+    async def ask() -> None:
+        async with turns:
+            await everyones.execute(SELECT)
+        await everybody.wait()
+
+    await asyncio.gather(requests.get("/"), requests.get("/"))
+    await everyones.close()
+
+    assert route_of(measured)["shared_sessions"] == 1
+
+
+async def test_a_global_session_that_is_committed_is_shared_too(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    everybody, turns = asyncio.Barrier(2), asyncio.Lock()
+    everyones = AsyncSession(engine)
+
+    @app.get("/")
+    async def ask() -> None:
+        async with turns:
+            await everyones.execute(SELECT)
+            await everyones.commit()
+        await everybody.wait()
+
+    await asyncio.gather(requests.get("/"), requests.get("/"))
+    await everyones.close()
+
+    assert route_of(measured)["shared_sessions"] == 1
+
+
+async def test_sessions_of_their_own_are_not_shared(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    everybody = asyncio.Barrier(2)
+
+    @app.get("/")
+    async def ask() -> None:
+        async with AsyncSession(engine) as session:
+            await session.execute(SELECT)
+            await everybody.wait()
+            await session.execute(SELECT)
+
+    await asyncio.gather(requests.get("/"), requests.get("/"))
+
+    assert route_of(measured)["shared_sessions"] == 0
+
+
+async def test_a_session_used_by_one_request_after_the_other_is_not_shared(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    everyones = AsyncSession(engine)
+
+    @app.get("/")
+    async def ask() -> None:
+        await everyones.execute(SELECT)
+
+    await requests.get("/")
+    await requests.get("/")
+    await everyones.close()
+
+    assert route_of(measured)["shared_sessions"] == 0
+
+
+async def test_two_tasks_of_a_request_share_a_connection_while_both_execute(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    @app.get("/")
+    async def gather() -> None:
+        async with engine.connect() as connection:
+            await asyncio.gather(*(connection.execute(SELECT) for _ in range(2)))
+
+    await requests.get("/")
+
+    assert route_of(measured)["shared_sessions"] == 1
+
+
+async def test_a_task_that_takes_over_shares_nothing(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    @app.get("/")
+    async def hand_over() -> None:
+        async with engine.connect() as connection:
+            await connection.execute(SELECT)
+            await asyncio.create_task(_execute(connection))
+            await connection.execute(SELECT)
+
+    await requests.get("/")
+
+    assert route_of(measured)["shared_sessions"] == 0
+
+
+async def _execute(connection: AsyncConnection) -> None:
+    await connection.execute(SELECT)
+
+
+async def test_a_cancelled_statement_leaves_no_trace(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    long = text(
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 3000000) "
+        "SELECT max(x) FROM n"
+    )
+
+    @app.get("/")
+    async def give_up() -> None:
+        async with engine.connect() as connection:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(connection.execute(long), 0.01)
+        async with engine.connect() as connection:
+            await connection.execute(SELECT)
+
+    await requests.get("/")
+
+    assert (route_of(measured)["shared_sessions"], measured.status()["failure"]) == (0, "")
+    assert measured.status()["outstanding"] == []
+
+
+async def test_a_transaction_that_nobody_ended_is_an_implicit_rollback(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    @app.get("/")
+    async def forget(commit: bool) -> None:
+        async with engine.connect() as connection:
+            await connection.execute(SELECT)
+            if commit:
+                await connection.commit()
+
+    await requests.get("/", params={"commit": True})
+    before = route_of(measured)["implicit_rollbacks"]
+    await requests.get("/", params={"commit": False})
+
+    assert (before, route_of(measured)["implicit_rollbacks"]) == (0, 1)
+
+
+async def test_what_comes_back_after_the_request_belongs_to_its_route(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    kept = []
+
+    @app.get("/")
+    async def keep() -> None:
+        kept.append(await engine.connect())
+
+    await requests.get("/")
+    before = route_of(measured)["checkouts"]
+    await kept.pop().close()
+
+    assert (before, route_of(measured)["checkouts"]) == (0, 1)
+
+
+async def test_remembering_a_request_keeps_no_session_of_it_alive(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    @app.get("/")
+    async def leak(request: Request) -> None:
+        request.state.session = AsyncSession(engine)
+        await request.state.session.execute(SELECT)
+
+    await requests.get("/")
+    with pytest.warns(Warning, match="non-checked-in connection"):
+        gc.collect()
+
+    (pool,) = measured.status()["pools"]
+    assert (pool["reclaimed"], pool["checked_out"]) == (1, 0)

@@ -1,0 +1,179 @@
+"""A server that counts, and Locust as a process of its own in front of it.
+
+No database: what is tested here is on the generator's side alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from harness.load.result import LoadResult
+
+_SCENARIO = """
+from locust import constant, task
+from harness.load.users import HarnessUser
+
+class Visitor(HarnessUser):
+    wait_time = constant(0.01)
+
+    @task
+    def front_page(self) -> None:
+        self.get("/pages/{number}", number=1)
+"""
+_PATIENCE_SECONDS = 60.0
+_LEFT_SECONDS = 5.0
+
+
+@dataclass
+class CountingServer:
+    """An HTTP server in a thread of the test."""
+
+    url: str = ""
+    status: HTTPStatus = HTTPStatus.OK
+    seconds: float = 0.0
+    """How long it takes to answer."""
+    openapi: str = '{"paths": {"/pages": {"get": {}}}}'
+    answered: list[str] = field(default_factory=list)
+    some: threading.Event = field(default_factory=threading.Event)
+    """Set by the first request."""
+
+
+@pytest.fixture
+def server() -> Iterator[CountingServer]:
+    """The server; answers with what is set."""
+    counting = CountingServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            if self.path == "/openapi.json":
+                self._answer(HTTPStatus.OK, counting.openapi)
+                return
+            counting.some.set()
+            threading.Event().wait(counting.seconds)
+            counting.answered.append(self.path)
+            self._answer(counting.status, "{}")
+
+        def _answer(self, status: HTTPStatus, text: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A client that leaves is no fault of the server."""
+
+    with Server(("127.0.0.1", 0), Handler) as listening:
+        counting.url = f"http://127.0.0.1:{listening.server_address[1]}"
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield counting
+        listening.shutdown()
+        thread.join()
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Starts Locust in front of the server."""
+
+    url: str
+    scenario: Path
+    result_file: Path
+    environment: Mapping[str, str]
+
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A Locust that runs; whatever is left of its group is killed."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "locust", "-f", str(self.scenario), *arguments],
+            cwd=self.scenario.parent,
+            env={**self.environment, "HARNESS_TOKEN": ""},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        with ExitStack() as stack:
+            stack.enter_context(process)
+            stack.callback(_kill_group, process.pid)
+            yield process
+
+    def headless(self, *arguments: str) -> list[str]:
+        """Arguments of a run without the web UI, whose result is written."""
+        return [
+            *("--headless", "--only-summary", "-u", "4", "-r", "100", "--host", self.url),
+            *("--result", str(self.result_file), *arguments),
+        ]
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """A run to its end; returns its exit code and what it said."""
+        with self.started(*self.headless(*arguments)) as process:
+            said, _ = process.communicate(timeout=_PATIENCE_SECONDS)
+            return process.returncode, said
+
+    @property
+    def result(self) -> LoadResult:
+        """What the run came to."""
+        return LoadResult.read(self.result_file)
+
+
+@pytest.fixture
+def generator(
+    server: CountingServer, tmp_path: Path, unmeasured_environment: Mapping[str, str]
+) -> Generator:
+    """Locust with four users of one page."""
+    scenario = tmp_path / "visitors.py"
+    scenario.write_text(_SCENARIO, encoding="utf-8")
+    return Generator(server.url, scenario, tmp_path / "result.json", unmeasured_environment)
+
+
+@pytest.fixture
+def members() -> Callable[[int], list[int]]:
+    """Tells which processes of a group are left, once it has had time to end."""
+
+    def left(group: int) -> list[int]:
+        until = time.monotonic() + _LEFT_SECONDS
+        while (found := _members(group)) and time.monotonic() < until:
+            time.sleep(0.05)
+        return found
+
+    return left
+
+
+def _members(group: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                fields = (folder / "stat").read_text("utf-8").rpartition(")")[2].split()
+            except OSError:
+                continue  # ended meanwhile
+            if int(fields[2]) == group and fields[0] != "Z":
+                found.append(int(folder.name))
+    return found
+
+
+def _kill_group(group: int) -> None:
+    for pid in _members(group):
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,77 @@
+"""Whom a load may hit, and for how long."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import MisuseError, UnreachableTargetError
+from harness.load.safety import require_answer, require_own_target, require_short_run
+from tests.load.conftest import CountingServer, Generator
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "http://localhost:8000",
+        "http://127.0.0.1",
+        "http://127.4.5.6:80",
+        "http://[::1]:8000",
+        "http://[::ffff:127.0.0.1]",
+        "http://0.0.0.0:8000",
+    ],
+)
+def test_this_machine_needs_no_confirmation(host: str) -> None:
+    require_own_target(host, is_owned=False)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "http://192.0.2.1",
+        "http://[2001:db8::1]:80",
+        "http://127.example.invalid",
+        "http://user:127.0.0.1@192.0.2.1/",
+        "127.0.0.1:8000",
+    ],
+)
+def test_what_may_be_somebody_elses_needs_one(host: str) -> None:
+    with pytest.raises(MisuseError, match="--i-own-this-target"):
+        require_own_target(host, is_owned=False)
+    require_own_target(host, is_owned=True)
+
+
+def test_nobody_listening_is_told(server: CountingServer) -> None:
+    require_answer(server.url)
+
+    with pytest.raises(UnreachableTargetError, match="nothing answers"):
+        require_answer("http://127.0.0.1:1")
+
+
+def test_a_run_is_as_long_as_allowed_and_no_longer() -> None:
+    require_short_run(None, longest_seconds=600)
+    require_short_run(600, longest_seconds=600)
+    with pytest.raises(MisuseError, match="601 s is longer than the 600 s"):
+        require_short_run(601, longest_seconds=600)
+
+
+def test_a_run_time_above_the_cap_is_refused(server: CountingServer, generator: Generator) -> None:
+    code, said = generator.run("-t", "11m")
+
+    assert "raise the limit with --longest" in said
+    assert code == 2
+    assert server.answered == []
+
+
+def test_no_option_allows_more_than_a_day(generator: Generator) -> None:
+    code, said = generator.run("--longest", "25h")
+
+    assert "at most 24h" in said
+    assert code == 2
+
+
+def test_a_run_without_an_end_ends_at_the_cap(generator: Generator) -> None:
+    code, said = generator.run("--longest", "1s")
+
+    assert "stopped after 1 s: --longest raises this limit" in said
+    assert "harness: load   pass" in said
+    assert code == 0
