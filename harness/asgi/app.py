@@ -216,8 +216,8 @@ def _import_remedy(error: BaseException, root: Path) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name in {"psycopg", "psycopg2"}:
         return (
             f"pip install '{error.name}{'[binary]' if error.name == 'psycopg' else '-binary'}' "
-            "(SQLAlchemy 2.1 takes postgresql:// for psycopg 3), or use {async_url} in "
-            "[tool.harness.env]"
+            "(SQLAlchemy 2.1 takes postgresql:// for psycopg 3); or, for an engine made by "
+            "create_async_engine, {async_url} in [tool.harness.env]"
         )
     if isinstance(error, ModuleNotFoundError) and error.name == "aiosqlite":
         return "pip install 'fastapi-sqlalchemy-harness[sqlite]'"

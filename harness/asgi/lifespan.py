@@ -103,8 +103,17 @@ def _require_start(task: asyncio.Task[None], started: asyncio.Future[None]) -> N
 
 
 def _failure(text: str) -> ApplicationStartError:
-    lines = text.splitlines()
     return ApplicationStartError(
-        f"the application failed to start: {lines[-1] if lines else 'no message'}",
+        f"the application failed to start: {_reason(text)}",
         remedy="the same happens under uvicorn: start it there to see the whole traceback",
     )
+
+
+def _reason(text: str) -> str:
+    """The line of a traceback that names the exception: SQLAlchemy's errors have more behind it."""
+    lines = text.splitlines() or ["no message"]
+    traces = [number for number, line in enumerate(lines) if line.startswith("Traceback (")]
+    if not traces:
+        return lines[-1]
+    behind = lines[traces[-1] + 1 :]
+    return next((line for line in behind if line and not line[0].isspace()), lines[-1])

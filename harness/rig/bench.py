@@ -18,6 +18,7 @@ from sqlalchemy import URL
 from harness.config import load_project
 from harness.database.activity import activity_sampler
 from harness.database.admin import MAINTENANCE_DATABASE
+from harness.database.owned import OwnedServer
 from harness.database.sqlite import SqlitePlace
 from harness.errors import MisuseError
 from harness.pool_choice import PoolChoice
@@ -25,6 +26,7 @@ from harness.provision import place_for
 from harness.rig.protocol import Serving, Started, Stretch
 from harness.rig.rows import counted_rows
 from harness.rig.trouble.proxy import Proxy, proxied
+from harness.rig.trouble.restart import keep_answered_commits
 from harness.rig.troubles import Scene, trouble_named
 from harness.rig.window import NOT_WATCHED, Observatory
 from harness.served import ServedApplication, serving
@@ -81,6 +83,8 @@ class Bench:
             stage = stack.enter_context(staged(project, server))
             stage.load_app()  # metadata may be complete only then
             stage.prepare()
+            if isinstance(server, OwnedServer):
+                keep_answered_commits(stage.url)
             sampler = None
             if not isinstance(server, SqlitePlace):
                 database = stage.url.database or ""

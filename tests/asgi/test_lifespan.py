@@ -83,6 +83,26 @@ async def test_a_start_up_that_says_it_failed_and_returns_has_failed() -> None:
         await enter(app)
 
 
+async def test_of_a_traceback_the_line_is_told_that_names_the_exception() -> None:
+    told = (
+        "Traceback (most recent call last):\n"
+        '  File "app.py", line 3, in lifespan\n'
+        "    create_tables()\n"
+        "sqlalchemy.exc.ProgrammingError: (DuplicateTable) relation already exists\n"
+        "[SQL: CREATE TABLE users (\n"
+        "  id INTEGER)]\n"
+        "(Background on this error at: https://sqlalche.me/e/21/f405)\n"
+    )
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": told})
+
+    with pytest.raises(ApplicationStartError) as caught:
+        await enter(app)
+    assert caught.value.what.endswith("(DuplicateTable) relation already exists")
+
+
 async def test_a_start_up_that_says_it_failed_and_goes_on_has_failed() -> None:
     async def app(_scope: Scope, receive: Receive, send: Send) -> None:
         await receive()

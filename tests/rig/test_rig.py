@@ -189,6 +189,13 @@ def test_rows_are_counted_in_the_applications_database(rig: Rig) -> None:
     assert rig.rows("SELECT count(*) FROM notes") - before == 3
 
 
+def test_a_commit_that_was_answered_is_on_disk(rig: Rig) -> None:
+    """Our servers are set up to be quick; after a crash that would look like the application."""
+    setting = "SELECT (current_setting('synchronous_commit') = 'on')::int"
+
+    assert rig.rows(setting) == 1
+
+
 @pytest.mark.parametrize(
     ("select", "told"),
     [
