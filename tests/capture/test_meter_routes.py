@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from harness.capture import RequestTracker
 from harness.capture.histogram import Histogram
@@ -27,7 +28,11 @@ SELECT = text("SELECT 1")
 async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     """An asyncio engine with a pool of three connections."""
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///{tmp_path}/m.db", pool_size=3, max_overflow=0, pool_timeout=0.01
+        f"sqlite+aiosqlite:///{tmp_path}/m.db",
+        poolclass=AsyncAdaptedQueuePool,  # of files the default since 2.0.38
+        pool_size=3,
+        max_overflow=0,
+        pool_timeout=0.01,
     )
     yield engine
     await engine.dispose()
