@@ -52,13 +52,14 @@ def uvicorn(folder: Path, *, workers: int) -> Iterator[tuple[str, set[int]]]:
 def _started(process: subprocess.Popen[str], count: int) -> set[int]:
     """From what uvicorn logs: ``Started server process [4711]``, and that it is ready."""
     pids: set[int] = set()
-    ready = 0
+    ready, is_listening = 0, False
     assert process.stderr is not None
     for line in process.stderr:
         if "Started server process" in line:
             pids.add(int(line.partition("[")[2].partition("]")[0]))
         ready += "Application startup complete" in line
-        if ready == count:
+        is_listening |= "Uvicorn running on" in line  # of a single process: only after start-up
+        if ready == count and is_listening:
             return pids
     pytest.fail("uvicorn ended")
 
