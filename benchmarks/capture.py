@@ -121,7 +121,8 @@ def _report(figures: Mapping[str, Mapping[str, Figures]]) -> list[str]:
     lines = ["", "Processor time that is added to each statement, in microseconds", ""]
     lines += table(["", *_COLUMNS], rows)
     lines += ["", *_verdicts(figures), ""]
-    lines.append(noise(figure for by_column in figures.values() for figure in by_column.values()))
+    every = (figure for by_column in figures.values() for figure in by_column.values())
+    lines.append(paragraph(noise(every)))
     return lines
 
 
