@@ -59,6 +59,8 @@ def test_the_exit_code_is_passed_on(run_load: RunLoad, server: CountingServer) -
     assert ended.returncode == 1
 
 
+# On a busy machine workers that Locust forks now and then do not come up.
+@pytest.mark.flaky(reruns=3)
 def test_what_follows_two_dashes_goes_to_locust(run_load: RunLoad, server: CountingServer) -> None:
     more = ("--", "--processes", "2", "--arrival-rate", "10")
 
