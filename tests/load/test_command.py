@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -59,10 +60,11 @@ def test_the_exit_code_is_passed_on(run_load: RunLoad, server: CountingServer) -
     assert ended.returncode == 1
 
 
-# On a busy machine workers that Locust forks now and then do not come up.
-@pytest.mark.flaky(reruns=3)
 def test_what_follows_two_dashes_goes_to_locust(run_load: RunLoad, server: CountingServer) -> None:
-    more = ("--", "--processes", "2", "--arrival-rate", "10")
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # Locust's own port is everybody's
+        port = str(taken.getsockname()[1])
+    ports = ("--master-bind-port", port, "--master-port", port)
+    more = ("--", "--processes", "2", *ports, "--arrival-rate", "10")
 
     ended = run_load("browse", "--host", server.url, "--time", "2s", "--json", *more)
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.load.conftest import CountingServer, Generator
 
-# On a busy machine workers that Locust forks now and then do not come up, or do not go.
+# Locust's port is a fixed one: whoever else runs it on this machine may meet us there.
 pytestmark = [
     pytest.mark.flaky(reruns=3),
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc"),
