@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -121,8 +122,11 @@ class Generator:
 
     def headless(self, *arguments: str) -> list[str]:
         """Arguments of a run without the web UI, whose result is written."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:  # Locust's own port is everybody's
+            port = str(taken.getsockname()[1])
         return [
             *("--headless", "--only-summary", "-u", "4", "-r", "100", "--host", self.url),
+            *("--master-bind-port", port, "--master-port", port),
             *("--result", str(self.result_file), *arguments),
         ]
 
