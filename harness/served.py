@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.errors import ServerStartError
@@ -56,6 +57,8 @@ class ServedApplication:
     token: str
     workers: tuple[Worker, ...] = ()
     """All processes; empty where they are not known."""
+    log: Path | None = None
+    """Where everything is written that they say, while they serve; None where it is not known."""
 
     def status(self) -> dict[str, Any]:
         """The probe's counts; with several processes, of whichever answers.
@@ -112,7 +115,9 @@ def serving(
     command = [sys.executable, "-m", "harness", "serve", "--owned", "--json", *options]
     told = {**environment, "HARNESS_TOKEN": token}
     with (
-        tempfile.TemporaryFile("w+", encoding="utf-8") as said,
+        tempfile.NamedTemporaryFile(
+            "w+", encoding="utf-8", prefix="harness-", suffix=".log"
+        ) as said,
         owned_process(command, environment=told, errors_to=said.fileno()) as process,
     ):
         announcement = announcement_of(process, within_seconds=start_seconds)
@@ -124,7 +129,7 @@ def serving(
                 remedy="run `harness serve` to see all that it says",
             )
         workers = tuple(Worker(item["pid"], item["url"]) for item in announcement["workers"])
-        yield ServedApplication(announcement["url"], token, workers)
+        yield ServedApplication(announcement["url"], token, workers, Path(said.name))
 
 
 def announcement_of(

@@ -6,8 +6,9 @@ microsecond to a quarter of an hour, whatever the load.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import ceil, log2
+from math import ceil, inf, log2
 
 from harness.capture.traffic import Distribution
 
@@ -41,6 +42,18 @@ class Histogram:
         self.counts = [mine + more for mine, more in zip(self.counts, other.counts, strict=True)]
         self.sum_seconds += other.sum_seconds
         self.max_seconds = max(self.max_seconds, other.max_seconds)
+
+    def since(self, earlier: Histogram) -> Histogram:
+        """What was counted after an earlier reading of this histogram.
+
+        Counts and sum are exact. So is the longest duration where none was longer before; else it
+        is where its bucket ends.
+        """
+        grown = [now - then for now, then in zip(self.counts, earlier.counts, strict=True)]
+        longest = self.max_seconds
+        if longest <= earlier.max_seconds:
+            longest = min(longest, _end_of_last_used(grown))
+        return Histogram(grown, self.sum_seconds - earlier.sum_seconds, longest)
 
     @property
     def count(self) -> int:
@@ -91,6 +104,14 @@ class Histogram:
             for index, count in counts.items():
                 histogram.counts[int(index)] = count
         return histogram
+
+
+def _end_of_last_used(counts: Sequence[int]) -> float:
+    """Nothing ends the last of all buckets; without a count it is 0."""
+    last = max((index for index, count in enumerate(counts) if count), default=None)
+    if last is None:
+        return 0.0
+    return _bound(last) if last < _BUCKETS - 1 else inf
 
 
 def _bound(index: int) -> float:

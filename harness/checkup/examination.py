@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
 from harness.capture.traffic import ExhaustionStory, LoadStory
 from harness.checks.exhaustion import exhaustion
@@ -22,10 +21,9 @@ from harness.provision import place_for
 from harness.report.content import EndpointRow, Report
 from harness.rig.trouble.locks import CannotBlockError
 from harness.stage import Stage, staged
+from harness.versions import DISTRIBUTION, installed_version, installed_versions
 
 __all__ = ["Watcher", "examine"]
-
-_PACKAGES = ("sqlalchemy", "fastapi", "starlette", "asyncpg", "uvicorn", "locust")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +81,12 @@ def examine(project: Project, *, is_strict_about_allowances: bool, watcher: Watc
     probes = [_accepted(verdict, by_probe[verdict.probe], judgement) for verdict in load.probes]
     endpoints = tuple(_weighed(item, judgement) for item in examined)
     return Report(
-        harness_version=_version("fastapi-sqlalchemy-harness"),
+        harness_version=installed_version(DISTRIBUTION),
         application=project.required_app(),
         database=server.origin,
         started_at=began_at.isoformat(timespec="seconds"),
         seconds=time.perf_counter() - began,
-        versions=tuple((name, _version(name)) for name in _PACKAGES),
+        versions=installed_versions(),
         verdict=_overall(judgement, probes, is_strict=is_strict_about_allowances),
         endpoints=endpoints,
         judgement=judgement,
@@ -165,10 +163,3 @@ def _overall(judgement: Judgement, probes: Iterable[ProbeVerdict], *, is_strict:
     if Verdict.FAIL in answers or (is_strict and judgement.unmatched):
         return Verdict.FAIL
     return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in answers else Verdict.PASS
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

@@ -9,8 +9,9 @@ from rich.console import Console
 
 from harness.checkup.examination import Watcher, examine
 from harness.cli.progress import Progress
+from harness.cli.report_files import make_folder, write_report
 from harness.config import load_project
-from harness.errors import ExitCode, MisuseError
+from harness.errors import ExitCode
 from harness.findings import Verdict
 from harness.report.content import Report
 from harness.report.json import to_json
@@ -55,7 +56,7 @@ def checkup(
       harness checkup --output harness-report
     """
     project = load_project()
-    _make_folder(output)
+    make_folder(output)
     console = Console(stderr=True) if as_json else Console()
     with Progress(console).shown() as progress:
         watcher = Watcher(step=progress.step, detail=progress.detail)
@@ -70,17 +71,7 @@ def checkup(
     context.exit(_EXIT_CODES[report.verdict])
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MisuseError(f"cannot write the report to {folder}: {error.strerror}") from error
-
-
 def _write(report: Report, folder: Path) -> None:
     from harness.report.html import to_html  # noqa: PLC0415 - loads matplotlib, for half a second
 
-    for name, text in (("report.json", to_json(report)), ("report.html", to_html(report))):
-        half_written = folder / f".{name}.part"
-        half_written.write_text(text, encoding="utf-8")
-        half_written.replace(folder / name)
+    write_report(folder, {"report.json": to_json(report), "report.html": to_html(report)})

@@ -1,123 +1,212 @@
-"""``harness load``: a packaged scenario, run by Locust in a process of its own."""
+"""``harness load``: load probes, each with a verdict, put together into one report."""
 
 from __future__ import annotations
 
 import ast
-import signal
-import sys
-import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
-from importlib.resources import as_file, files
-from importlib.resources.abc import Traversable
-from importlib.util import find_spec
+import json
+import os
+import re
 from pathlib import Path
 
 import click
+from rich.console import Console
 
-from harness.errors import ExitCode, MissingExtraError
-from harness.served import owned_process
+from harness.campaign.conduct import Campaign, campaign_ground
+from harness.campaign.probes import PROBES
+from harness.campaign.scenario import Scenario, Settings, packaged
+from harness.cli.progress import Progress
+from harness.cli.report_files import make_folder, write_report
+from harness.config import Project, load_project
+from harness.errors import ExitCode, MisuseError
+from harness.findings import Verdict
+from harness.load.routes import Plan
+from harness.report.load_content import LoadReport
+from harness.report.load_json import load_report_to_json
+from harness.report.load_text import render_load_text
 
 __all__ = ["load"]
 
-_OUTPUT, _ERRORS = 1, 2
-_SUFFIX = ".py"
-
-
-def _scenarios() -> dict[str, Traversable]:
-    folder = files("harness.load.scenarios")
-    return {
-        file.name.removesuffix(_SUFFIX): file
-        for file in sorted(folder.iterdir(), key=lambda file: file.name)
-        if file.name.endswith(_SUFFIX) and not file.name.startswith("_")
-    }
+_ALL = "campaign"
+_TIME = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+_EXIT_CODES = {Verdict.FAIL: ExitCode.FINDINGS, Verdict.INCONCLUSIVE: ExitCode.ENVIRONMENT}
 
 
 def _list(context: click.Context, _parameter: click.Parameter, is_wanted: bool) -> None:  # noqa: FBT001 - click's
     if not is_wanted or context.resilient_parsing:
         return
-    for name, file in _scenarios().items():
-        told = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    for name in PROBES:
+        told = ast.get_docstring(ast.parse(_text(packaged(name)))) or ""
         click.echo(f"{name:<16}{told.partition(chr(10))[0]}")
+    click.echo(f"{_ALL:<16}All of them, in this order.")
     context.exit()
+
+
+def _text(scenario: Scenario) -> str:
+    return scenario.file.read_text(encoding="utf-8")
+
+
+def _seconds(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> float | None:
+    if text is None:
+        return None
+    found = _TIME.fullmatch(text)
+    hours, minutes, seconds = (int(part or 0) for part in (found.groups() if found else (0, 0, 0)))
+    total = hours * 3600 + minutes * 60 + seconds
+    if not total:
+        raise click.BadParameter(f"{text!r} is no time such as 90s, 5m or 1h30m")
+    return float(total)
+
+
+def _plan(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> Plan:
+    if file is None:
+        return ()
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))
+        return tuple((str(name), str(path)) for name, path in rows)
+    except (OSError, ValueError, TypeError) as error:
+        raise click.BadParameter(f"{file} is no JSON list of [route, path]: {error}") from error
 
 
 @click.command
 @click.argument("name")
-@click.argument("locust_arguments", nargs=-1, type=click.UNPROCESSED)
+@click.argument("locust_options", nargs=-1, type=click.UNPROCESSED)
 @click.option(
     "--list",
     callback=_list,
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    help="List the scenarios.",
+    help="List the probes.",
 )
-@click.option("--host", metavar="URL", help="Load this; default: serve the configured application.")
+@click.option("--host", metavar="URL", default="", help="Load this; default: serve the app.")
+@click.option("--users", type=click.IntRange(1), help="How many at once; default: as it needs.")
 @click.option(
-    "--users", type=click.IntRange(1), default=8, show_default=True, help="How many at once."
+    "--time",
+    "seconds",
+    callback=_seconds,
+    help="Of each stretch: 90s, 5m; default: as it needs.",
 )
-@click.option("--time", default="30s", show_default=True, help="How long, such as 90s or 5m.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, not tables.")
+@click.option("--short", is_flag=True, help="The short form, for CI: fewer, shorter stretches.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes to serve with.",
+)
+@click.option(
+    "--plan",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_plan,
+    help="JSON list of [route, path] to request; default: what OpenAPI tells.",
+)
+@click.option("--i-own-this-target", is_flag=True, help="Allow a host that is not this machine.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("harness-report"),
+    show_default=True,
+    help="Folder for load.json and load.html.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, not tables.")
 @click.pass_context
 def load(  # noqa: PLR0917 - one parameter per option
     context: click.Context,
     name: str,
-    locust_arguments: tuple[str, ...],
-    host: str | None,
-    users: int,
-    time: str,
+    locust_options: tuple[str, ...],
+    host: str,
+    users: int | None,
+    seconds: float | None,
+    short: bool,  # noqa: FBT001 - passed by name
+    workers: int,
+    plan: Plan,
+    i_own_this_target: bool,  # noqa: FBT001 - passed by name
+    output: Path,
     as_json: bool,  # noqa: FBT001 - passed by name
 ) -> None:
-    """Run a load scenario against an application, and judge what its users and its pool saw.
+    """Hold a load probe, or all of them (campaign), and judge what users, pool and server saw.
 
     Without --host the application of [tool.harness] is served on its own PostgreSQL. With one, set
-    HARNESS_TOKEN to have the probe of the application asked. What follows -- goes to Locust. Exits
-    with 0 when all is well, 1 on a failed verdict, 2 on misuse, 3 when nothing could be measured.
+    HARNESS_TOKEN to have the probe of the application asked; what needs a server or a pool of our
+    own is skipped. What follows -- goes to Locust. Exits with 0 when all is well, 1 on a failed
+    verdict, 2 on misuse, 3 when nothing could be measured.
 
     \b
     Example:
-      harness load browse --users 20 --time 1m -- --processes 2
+      harness load pool_sizing --users 32 --time 5s
     """
-    scenario = _scenarios().get(name)
-    if scenario is None:
-        raise click.BadParameter(f"{name!r} is not one of {', '.join(_scenarios())}")
-    options = ["--users", str(users), "--spawn-rate", str(min(users, 100)), "--run-time", time]
-    if host:
-        options += ["--host", host]
-    with ExitStack() as stack:
-        script = stack.enter_context(as_file(scenario))
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
-        result = folder / "result.json"
-        written = ["--result", str(result)] if as_json else []
-        command = _command(script, [*options, *written, *locust_arguments], as_json=as_json)
-        code = _run(command, output_to=_ERRORS if as_json else _OUTPUT)
-        if as_json and result.exists():
-            click.echo(result.read_text(encoding="utf-8"))
+    if name not in {*PROBES, _ALL}:
+        raise click.BadParameter(f"{name!r} is not one of {', '.join((*PROBES, _ALL))}")
+    settings = Settings(
+        host=host,
+        token=os.environ.get("HARNESS_TOKEN", ""),
+        is_owned_target=i_own_this_target,
+        users=users,
+        seconds=seconds,
+        is_short=short,
+        workers=workers,
+        plan=plan,
+        locust_options=locust_options,
+    )
+    scenarios = [packaged(each) for each in (PROBES if name == _ALL else [name])]
+    code = conducted(load_project(), scenarios, settings, output=output, as_json=as_json)
     context.exit(code)
 
 
-def _command(script: Path, options: Sequence[str], *, as_json: bool) -> list[str]:
-    # Not imported: that would patch the sockets of this process.
-    if find_spec("locust") is None:
-        raise MissingExtraError(
-            "a load needs 'locust', which is not installed",
-            remedy="pip install 'fastapi-sqlalchemy-harness[load]'",
-        )
-    is_quiet = as_json or not sys.stdout.isatty()
-    return [
-        *(sys.executable, "-m", "locust", "-f", str(script), "--headless", "--owned"),
-        *(["--only-summary"] if is_quiet else []),
-        *options,
-    ]
+def conducted(
+    project: Project,
+    scenarios: list[Scenario],
+    settings: Settings,
+    *,
+    output: Path,
+    as_json: bool,
+) -> ExitCode:
+    """Hold the probes, write and print the report.
+
+    Args:
+        project: With the application and the allowances.
+        scenarios: In the order in which they are held.
+        settings: What the user said.
+        output: Folder for the report.
+        as_json: Whether to print JSON, not tables.
+
+    Returns:
+        The exit code; after Ctrl-C, too, with what was known by then.
+    """
+    make_folder(output)
+    console = Console(stderr=True) if as_json else Console()
+    campaign, is_interrupted = None, False
+    try:
+        with (
+            Progress(console).shown() as progress,
+            campaign_ground(
+                project, settings, step=progress.step, detail=progress.detail
+            ) as ground,
+        ):
+            campaign = Campaign(project, ground, scenarios)
+            campaign.run()
+    except KeyboardInterrupt:
+        if campaign is None:
+            raise
+        is_interrupted = True
+    if campaign is None:
+        raise MisuseError("nothing was held")
+    report = campaign.report()
+    _told(report, console, output=output, as_json=as_json)
+    if is_interrupted:
+        return ExitCode.INTERRUPTED
+    return _EXIT_CODES.get(report.verdict, ExitCode.CLEAN)
 
 
-def _run(command: Sequence[str], *, output_to: int) -> int:
-    """Run Locust to its end; Ctrl-C is passed on, and what Locust knows by then is still told."""
-    with owned_process(command, environment={}, errors_to=_ERRORS, output_to=output_to) as process:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
-            process.wait()
-            return ExitCode.INTERRUPTED
+def _told(report: LoadReport, console: Console, *, output: Path, as_json: bool) -> None:
+    from harness.report.load_html import load_report_to_html  # noqa: PLC0415 - loads matplotlib
+
+    text = load_report_to_json(report)
+    write_report(output, {"load.json": text, "load.html": load_report_to_html(report)})
+    if as_json:
+        click.echo(text)
+        return
+    console.print()
+    render_load_text(report, console)
+    console.print(f"\nreport  {output / 'load.html'}  {output / 'load.json'}", style="dim")

@@ -27,6 +27,7 @@ from harness.load.options import add_options
 from harness.load.safety import require_own_target, require_short_run
 from harness.load.session import Session, say
 from harness.load.tally import answer_of
+from harness.private_output import private_output
 
 __all__ = ["register", "session_of"]
 
@@ -73,6 +74,8 @@ def _init(session: Session, environment: Environment) -> None:
     gevent.signal_handler(signal.SIGTERM, lambda: _await_end(session, environment))
     if environment.parsed_options.owned:
         gevent.spawn(_stop_with_owner)
+    if environment.parsed_options.announce:
+        session.listener = private_output()
 
 
 def _require_sense(environment: Environment) -> None:
@@ -80,11 +83,12 @@ def _require_sense(environment: Environment) -> None:
     if options is None:
         return
     require_short_run(options.run_time, longest_seconds=options.longest)
-    if options.keep_requests and isinstance(environment.runner, MasterRunner):
-        raise MisuseError(
-            "--keep-requests keeps those of one process, and a master sends none",
-            remedy="leave it out, or run without --processes and --master",
-        )
+    for name in ("keep_requests", "warm_up"):
+        if getattr(options, name) and isinstance(environment.runner, MasterRunner):
+            raise MisuseError(
+                f"--{name.replace('_', '-')} is for one process, and a master sends nothing itself",
+                remedy="leave it out, or run without --processes and --master",
+            )
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -146,10 +150,23 @@ def _start(session: Session, environment: Environment) -> None:
         arrivals=_arrivals(environment),
     )
     session.reporter.reset()
+    if options.warm_up:
+        gevent.spawn_later(options.warm_up, _end_warm_up, session, environment)
+    else:
+        session.announce("counting")
     if isinstance(runner, MasterRunner):
         session.book.start(client.id for client in runner.clients.all)
     if not isinstance(runner, WorkerRunner):
         gevent.spawn(_watch, session, environment)
+
+
+def _end_warm_up(session: Session, environment: Environment) -> None:
+    """Counting begins; what the users are in the midst of is counted when it ends."""
+    run = session.run
+    if run.is_running:
+        arrivals = _arrivals(environment)
+        run.start(number=run.number, most_samples=run.most_samples, arrivals=arrivals)
+        session.announce("counting")
 
 
 def _require_same_target(session: Session, environment: Environment) -> None:
@@ -192,6 +209,7 @@ def _watch(session: Session, environment: Environment) -> None:
 
 def _stopping(session: Session, environment: Environment) -> None:
     session.run.stop()
+    session.announce("ended")
     on_stopping(session, environment)
 
 

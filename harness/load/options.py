@@ -47,7 +47,19 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument(
         "--i-own-this-target", action="store_true", help="Allow a host that is not this machine"
     )
+    group.add_argument(
+        "--warm-up",
+        metavar="TIME",
+        type=parse_timespan,
+        default=0,
+        help="Send for so long before counting begins, as part of --run-time (one process)",
+    )
     group.add_argument("--owned", action="store_true", help="Stop when standard input ends")
+    group.add_argument(
+        "--announce",
+        action="store_true",
+        help="Say on standard output, as JSON, when counting begins and ends, and nothing else",
+    )
 
 
 def _rate(text: str) -> float:

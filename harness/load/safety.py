@@ -1,19 +1,18 @@
 """Whom a load may hit, and for how long: a load test of somebody else is a denial of service.
 
 Asked before the first request, and again before each run of the web UI, where anybody can type
-another host into the form.
+another host into the form. Free of Locust.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import socket
 from urllib.parse import urlsplit
-
-from gevent import socket
 
 from harness.errors import MisuseError, UnreachableTargetError
 
-__all__ = ["require_answer", "require_own_target", "require_short_run"]
+__all__ = ["is_this_machine", "require_answer", "require_own_target", "require_short_run"]
 
 _CONNECT_SECONDS = 5
 
@@ -28,12 +27,16 @@ def require_own_target(host: str, *, is_owned: bool) -> None:
     Raises:
         MisuseError: If it is, or may be, somebody else's.
     """
-    name = urlsplit(host).hostname or ""
-    if not is_owned and not _is_this_machine(name):
+    if not is_owned and not is_this_machine(host):
         raise MisuseError(
             f"{host} is not this machine: a load test there is a denial of service",
             remedy="give --i-own-this-target if it is yours to load",
         )
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether every address of a URL's host leads back here."""
+    return _leads_back(urlsplit(host).hostname or "")
 
 
 def require_short_run(seconds: float | None, *, longest_seconds: float) -> None:
@@ -66,8 +69,8 @@ def require_answer(host: str) -> None:
         ) from error
 
 
-def _is_this_machine(name: str) -> bool:
-    """Whether every address of a name leads back here; a name without any leads nowhere."""
+def _leads_back(name: str) -> bool:
+    """A name without any address leads nowhere."""
     try:
         found = socket.getaddrinfo(name, None) if name else []
     except OSError:

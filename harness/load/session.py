@@ -5,12 +5,13 @@ A class of its own, because Locust's listeners are functions that share nothing 
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
@@ -43,6 +44,14 @@ class Session:
     is_interrupted: bool = False
     was_asked_to_end: bool = False
     is_quitting: bool = False
+    listener: TextIO | None = None
+    """Whoever wants to know when counting begins and ends."""
+
+    def announce(self, event: str) -> None:
+        """Tell whoever listens."""
+        if self.listener is not None:
+            with suppress(OSError):  # it does not listen any more
+                print(json.dumps({"event": event}), file=self.listener, flush=True)
 
     def aim(self, environment: Environment) -> None:
         """Find the target, or start it.

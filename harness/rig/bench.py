@@ -136,7 +136,7 @@ class Bench:
                 )
             )
             self._serving, self._served, self._proxy = stack.pop_all(), served, proxy
-        return Serving(served.url, served.token, served.workers)
+        return Serving(served.url, served.token, served.workers, str(served.log or ""))
 
     def stop(self) -> None:
         """Stop serving, if anything is served; its troubles are over before."""

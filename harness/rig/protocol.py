@@ -64,6 +64,8 @@ class Serving:
     url: str
     token: str
     workers: tuple[Worker, ...]
+    log: str = ""
+    """Path of the file with all that they say, while they serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def raised_error(told: Json) -> HarnessError:
 def read_serving(told: Json) -> Serving:
     """A `Serving` from what was sent."""
     workers = tuple(Worker(**worker) for worker in told["workers"])
-    return Serving(told["url"], told["token"], workers)
+    return Serving(told["url"], told["token"], workers, told["log"])
 
 
 def read_stretch(told: Json) -> Stretch:

@@ -8,7 +8,7 @@ cases.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,7 +37,7 @@ from harness.checks.load.saturated_loop import saturated_loop
 from harness.checks.load.shared_session import shared_session
 from harness.checks.load.starved_threads import starved_threads
 from harness.checks.load.timeouts_order import timeouts_order
-from harness.checks.load.validity import invalid
+from harness.checks.load.validity import NO_PROBE, invalid
 from harness.findings import Finding, ProbeVerdict, Verdict
 
 __all__ = ["Classification", "Outcome", "classified"]
@@ -51,6 +51,15 @@ class Outcome(StrEnum):
     EXPLAINED = "explained"
     NOTHING_IS_SLOW = "nothing is slow"
     INCONCLUSIVE = "inconclusive"
+    SKIPPED = "skipped"
+    """Nobody looked into the application."""
+
+
+_VERDICTS: Mapping[Outcome, Verdict] = {
+    Outcome.NOTHING_IS_SLOW: Verdict.PASS,
+    Outcome.INCONCLUSIVE: Verdict.INCONCLUSIVE,
+    Outcome.SKIPPED: Verdict.SKIPPED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +86,7 @@ class Classification:
         if self.outcome is Outcome.EXPLAINED:
             found = next(item for item in self.answers if item.verdict.probe == self.cause)
             return ProbeVerdict(PROBE, found.verdict.verdict, f"{self.cause}: {self.reason}")
-        is_calm = self.outcome is Outcome.NOTHING_IS_SLOW
-        return ProbeVerdict(PROBE, Verdict.PASS if is_calm else Verdict.INCONCLUSIVE, self.reason)
+        return ProbeVerdict(PROBE, _VERDICTS[self.outcome], self.reason)
 
 
 def classified(windows: Sequence[LoadWindow], drill: LoadWindow | None = None) -> Classification:
@@ -96,9 +104,13 @@ def classified(windows: Sequence[LoadWindow], drill: LoadWindow | None = None) -
             told = answer.verdict
             return Classification(Outcome.EXPLAINED, told.probe, told.summary, answers)
     if why := invalid(window):
-        return Classification(Outcome.INCONCLUSIVE, "", why + _given_up(window), answers)
+        outcome = Outcome.SKIPPED if why == NO_PROBE else Outcome.INCONCLUSIVE
+        return Classification(outcome, "", why + _given_up(window), answers)
     if has_waiters(window):
         return Classification(Outcome.INCONCLUSIVE, "", _unexplained(window, answers), answers)
+    if not window.routes:
+        why = f"the application saw none of {counted(window.client.requests, 'request')}"
+        return Classification(Outcome.INCONCLUSIVE, "", why, answers)
     return Classification(Outcome.NOTHING_IS_SLOW, "", _calm(window), answers)
 
 

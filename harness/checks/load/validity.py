@@ -23,6 +23,7 @@ __all__ = [
     "FEWEST_THROUGHPUT",
     "FOREIGN_SHARE",
     "GENERATOR_CPU",
+    "NO_PROBE",
     "UNSTEADY",
     "Basis",
     "invalid",
@@ -50,6 +51,7 @@ FEWEST_RATES = 5
 UNSTEADY = 0.15
 """Standard deviation of the rate over its mean: the noise that slices on a shared machine had
 [measured]; differences between windows cannot be seen below it."""
+NO_PROBE = "the target has no probe: nobody looked at what the application did"
 
 
 class Basis(StrEnum):
@@ -67,12 +69,22 @@ def invalid(window: LoadWindow, basis: Basis = Basis.THROUGHPUT) -> str:
     """Why a window cannot be judged on this basis; empty if it can."""
     if window.seconds <= 0 or window.client.requests == 0:
         return "no request was sent"
+    if why := _unseen(window):
+        return why
     reasons = {
         Basis.COUNTS: (),
         Basis.SHARES: (_machine(window.machine), _samples(window.client, FEWEST_SHARES)),
         Basis.THROUGHPUT: _throughput(window),
     }
     return next((reason for reason in reasons[basis] if reason), "")
+
+
+def _unseen(window: LoadWindow) -> str:
+    """Zeros of which nobody knows whether they are any: no waiters, no stalls, no CPU."""
+    if not window.processes:
+        return NO_PROBE
+    is_told = window.routes or window.pools or window.loop.stalls or window.loop.lag.count
+    return "" if is_told else "no process of the application told its counts at both ends"
 
 
 def _throughput(window: LoadWindow) -> Iterator[str]:

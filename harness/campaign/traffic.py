@@ -1,0 +1,192 @@
+"""One stretch of load: Locust as a process of its own, which says when it counts.
+
+Starting Locust takes a second or two, so a window of the server's side cannot begin with the
+process. The child announces when counting begins, after its warm-up, and when it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from importlib.resources import as_file
+from importlib.util import find_spec
+from math import ceil
+from pathlib import Path
+
+from harness.campaign.scenario import Scenario
+from harness.errors import MissingExtraError, ServerStartError
+from harness.load.result import LoadResult
+from harness.load.routes import Plan
+from harness.served import owned_process
+
+__all__ = ["Load", "Traffic", "traffic"]
+
+_SHOWN_LINES = 6
+_START_SECONDS = 60.0
+_MARGIN_SECONDS = 30.0
+_COUNTING, _ENDED = "counting", "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much of it."""
+
+    users: int
+    """All from the start."""
+    seconds: float
+    """Rounded up to whole ones: Locust knows no others."""
+    warm_up_seconds: float = 0.0
+    """Before counting begins: pools fill, statements are compiled. Rounded up, too."""
+    arrival_rate: float = 0.0
+    """Open model: tasks a second; 0 where users wait for their answers."""
+    plan: Plan = ()
+    """Routes and paths, for planned traffic."""
+    kept_requests: int = 0
+    """How many, the first ones, the result holds one by one."""
+    stop_seconds: float = 10.0
+    """For what is in flight at the end: it is still counted."""
+    options: tuple[str, ...] = ()
+    """Further ones, of Locust and of the scenario."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Further variables for the scenario."""
+
+
+@dataclass(slots=True, eq=False)
+class Traffic:
+    """A Locust at work."""
+
+    process: subprocess.Popen[str]
+    load: Load
+    result_file: Path
+    log_file: Path
+
+    def await_counting(self) -> None:
+        """Until counting begins.
+
+        Raises:
+            ServerStartError: It did not come to that; with what Locust said last.
+        """
+        self._await(_COUNTING, _START_SECONDS + self.load.warm_up_seconds)
+
+    def await_end(self) -> None:
+        """Until users are told to stop; what is in flight may still be answered.
+
+        Raises:
+            ServerStartError: It did not come to that.
+        """
+        self._await(_ENDED, self.load.seconds + _MARGIN_SECONDS)
+
+    def result(self) -> LoadResult:
+        """Wait for the end of the process, and read what it counted.
+
+        Raises:
+            ServerStartError: There is nothing to read; with what Locust said last.
+        """
+        seconds = self.load.seconds + self.load.stop_seconds + _MARGIN_SECONDS
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        if not self.result_file.exists():
+            raise self._silent()
+        return LoadResult.read(self.result_file)
+
+    def _await(self, event: str, seconds: float) -> None:
+        late = threading.Timer(seconds, self.process.kill)
+        late.daemon = True
+        late.start()
+        try:
+            for line in self.process.stdout or ():
+                if json.loads(line)["event"] == event:
+                    return
+        finally:
+            late.cancel()
+        raise self._silent()
+
+    def _silent(self) -> ServerStartError:
+        said = self.log_file.read_text(encoding="utf-8", errors="replace").strip()
+        return ServerStartError(
+            f"Locust ended too early (exit code {self.process.wait()})",
+            where="\n".join(said.splitlines()[-_SHOWN_LINES:]),
+        )
+
+
+@contextmanager
+def traffic(scenario: Scenario, load: Load, *, host: str) -> Iterator[Traffic]:
+    """Start Locust on a target; it ends with the block, if it has not ended before.
+
+    Args:
+        scenario: What its users do.
+        load: How much.
+        host: Where the application answers.
+
+    Raises:
+        MissingExtraError: Locust is not installed.
+    """
+    require_locust()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
+        script = scenario.file
+        if not isinstance(script, Path):
+            script = stack.enter_context(as_file(script))
+        result, log = folder / "result.json", folder / "locust.log"
+        errors = stack.enter_context(log.open("w", encoding="utf-8"))
+        process = stack.enter_context(
+            owned_process(
+                _command(scenario, load, script=script, host=host, folder=folder),
+                environment=load.environment,
+                errors_to=errors.fileno(),
+            )
+        )
+        yield Traffic(process, load, result, log)
+
+
+def require_locust() -> None:
+    """Make sure that Locust is there, without an import: that would patch this process's sockets.
+
+    Raises:
+        MissingExtraError: It is not.
+    """
+    if find_spec("locust") is None:
+        raise MissingExtraError(
+            "a load needs 'locust', which is not installed",
+            remedy="pip install 'fastapi-sqlalchemy-harness[load]'",
+        )
+
+
+def _command(scenario: Scenario, load: Load, *, script: Path, host: str, folder: Path) -> list[str]:
+    warm_up = ceil(load.warm_up_seconds)
+    run_time = ceil(load.seconds) + warm_up
+    options = {
+        "--host": host,
+        "--users": load.users,
+        "--spawn-rate": load.users,
+        "--run-time": f"{run_time}s",
+        "--longest": f"{run_time}s",
+        "--stop-timeout": f"{ceil(load.stop_seconds)}s",
+        "--result": folder / "result.json",
+        "--logfile": folder / "locust.log",
+    }
+    if warm_up:
+        options["--warm-up"] = f"{warm_up}s"
+    if load.arrival_rate:
+        options["--arrival-rate"] = load.arrival_rate
+    if load.kept_requests:
+        options["--keep-requests"] = load.kept_requests
+    if load.plan:
+        plan = folder / "plan.json"
+        plan.write_text(json.dumps(load.plan), encoding="utf-8")
+        options["--plan"] = plan
+    return [
+        *(sys.executable, "-m", "locust", "-f", str(script), "--headless", "--only-summary"),
+        *("--owned", "--announce"),
+        *(str(part) for option in options.items() for part in option),
+        *load.options,
+        *([scenario.user] if scenario.user else []),
+    ]
