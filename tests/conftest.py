@@ -7,6 +7,7 @@ the test database belong to ``postgres`` unless ``@pytest.mark.group(name)`` nam
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator, Mapping
 
 import pytest
@@ -50,6 +51,9 @@ def unmeasured_environment() -> Mapping[str, str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As a shell's background job leaves it, and children would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "group(name): a group whose skips CI turns into failures")
 
 

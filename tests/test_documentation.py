@@ -51,7 +51,7 @@ def test_the_readmes_test_runs(readme: str, pytester: pytest.Pytester, root: Pat
     pytester.makepyfile(_blocks(readme, "python")[0])
     pytester.makepyprojecttoml(_as_another_project(root))
 
-    result = pytester.runpytest_subprocess("-p", "no:locust")
+    result = pytester.runpytest_subprocess("-p", "no:locust", "-p", "no:schemathesis")
 
     result.assert_outcomes(passed=1)
 

@@ -89,7 +89,7 @@ def test_a_skip_in_a_required_group_is_a_failure(
     )
     monkeypatch.setenv("REQUIRED_TESTS", "postgres,containers")
 
-    result = pytester.runpytest_subprocess("-p", "no:locust")
+    result = pytester.runpytest_subprocess("-p", "no:locust", "-p", "no:schemathesis")
 
     result.assert_outcomes(failed=1, skipped=1)
     result.stdout.fnmatch_lines(["*REQUIRED_TESTS names containers*"])

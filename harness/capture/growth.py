@@ -64,8 +64,8 @@ class Growth:
         return max([int(self.before.get(now, 0)), *map(int, self.counts(name))])
 
     def part(self, name: str) -> Growth:
-        """What it has under a name; empty where it has nothing."""
-        return Growth(self.after[name] or {}, self.before.get(name) or {})
+        """What it has under a name; it may have had nothing there before."""
+        return Growth(self.after[name], self.before.get(name) or {})
 
     def parts(self) -> Iterator[tuple[str, Growth]]:
         """Each of what it has by name."""

@@ -81,7 +81,10 @@ def test_whoever_is_interrupted_interrupts_its_pytest(
         started.read_text(encoding="utf-8")  # until the test has opened the other end
 
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        try:
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
 
     assert gone.exists()
 

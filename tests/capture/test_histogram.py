@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.capture.histogram import Histogram
 
@@ -66,3 +68,40 @@ def test_a_histogram_survives_json() -> None:
     read = Histogram.from_json(json.loads(json.dumps(histogram.as_json())))
 
     assert read.distribution() == histogram.distribution()
+
+
+_DURATIONS = st.lists(st.floats(0, 1e6), max_size=20)
+
+
+@given(earlier=_DURATIONS, later=_DURATIONS)
+def test_a_difference_has_what_was_counted_meanwhile(
+    earlier: list[float], later: list[float]
+) -> None:
+    grown = _of(*earlier, *later).since(_of(*earlier))
+
+    assert grown.counts == _of(*later).counts
+    assert grown.sum_seconds == pytest.approx(sum(later), abs=1e-6)
+
+
+@given(earlier=_DURATIONS, later=st.lists(st.floats(1e-6, 750), min_size=1, max_size=20))
+def test_the_longest_of_a_difference_is_at_most_a_fifth_too_long(
+    earlier: list[float], later: list[float]
+) -> None:
+    grown = _of(*earlier, *later).since(_of(*earlier))
+
+    assert max(later) <= grown.max_seconds * (1 + 1e-9)
+    assert grown.max_seconds <= max(later) * 2**0.25 * (1 + 1e-9)
+
+
+def test_the_longest_ever_is_exact_in_a_difference() -> None:
+    assert _of(0.5, 0.7).since(_of(0.5)).max_seconds == 0.7
+
+
+def test_beyond_the_buckets_the_longest_of_a_difference_is_the_longest_ever() -> None:
+    assert _of(5000.0, 2000.0).since(_of(5000.0)).max_seconds == 5000.0
+
+
+def test_the_difference_of_equal_histograms_is_empty() -> None:
+    difference = _of(0.3, 0.4).since(_of(0.3, 0.4))
+
+    assert difference.distribution() == Histogram().distribution()

@@ -77,7 +77,9 @@ def test_a_project_without_a_table_sees_nothing_of_the_plugin(pytester: pytest.P
         def test_client(client): ...
     """)
 
-    result = pytester.runpytest_subprocess("--strict-markers", "-p", "no:locust")
+    result = pytester.runpytest_subprocess(
+        "--strict-markers", "-p", "no:locust", "-p", "no:schemathesis"
+    )
 
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["E *fixture 'client' not found"])

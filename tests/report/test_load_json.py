@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from harness.checks.load.classification import Classification, Outcome
 from harness.report.load_content import LoadReport
 from harness.report.load_json import (
     LOAD_SCHEMA_VERSION,
@@ -46,6 +47,13 @@ def test_the_schema_is_a_schema_of_its_draft() -> None:
 @REPORTS
 def test_every_report_keeps_to_the_schema(made: Callable[[], LoadReport]) -> None:
     assert _errors(_document(made())) == []
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_of_a_classification_keeps_to_the_schema(outcome: Outcome) -> None:
+    told = Classification(outcome, "", "why", ())
+
+    assert _errors(_document(replace(empty_report(), classification=told))) == []
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,10 @@ FEWEST_RATES = 5
 UNSTEADY = 0.15
 """Standard deviation of the rate over its mean: the noise that slices on a shared machine had
 [measured]; differences between windows cannot be seen below it."""
-NO_PROBE = "the target has no probe: nobody looked at what the application did"
+NO_PROBE = (
+    "the target has no probe, or HARNESS_TOKEN is not set: nobody looked into the application"
+)
+"""A reason of which nothing is wrong with the measurement."""
 
 
 class Basis(StrEnum):

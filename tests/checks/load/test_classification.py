@@ -77,6 +77,33 @@ def test_nothing_is_slow_in_an_application_without_a_pool() -> None:
     assert told.reason == "nobody waited: p50 8.0 ms, p95 8.0 ms"
 
 
+def test_without_a_probe_the_question_is_skipped() -> None:
+    told = classified([replace(CALM, processes=0, process_cpu=0.0, pools=(), routes=())])
+
+    assert (told.outcome, told.verdict.verdict) == (Outcome.SKIPPED, Verdict.SKIPPED)
+    assert told.reason.startswith("the target has no probe, or HARNESS_TOKEN is not set")
+
+
+def test_without_a_probe_no_check_passes() -> None:
+    told = classified([replace(CALM, processes=0, process_cpu=0.0, pools=(), routes=())])
+
+    assert Verdict.PASS not in {answer.verdict.verdict for answer in told.answers}
+
+
+def test_processes_that_told_nothing_are_inconclusive() -> None:
+    told = classified([replace(CALM, process_cpu=0.0, pools=(), routes=())])
+
+    assert told.verdict.verdict is Verdict.INCONCLUSIVE
+    assert Verdict.PASS not in {answer.verdict.verdict for answer in told.answers}
+
+
+def test_nobody_waited_is_not_said_of_requests_that_nobody_saw() -> None:
+    told = classified([replace(CALM, routes=())])
+
+    assert told.outcome is Outcome.INCONCLUSIVE
+    assert told.reason == "the application saw none of 600 requests"
+
+
 def test_no_load_is_inconclusive() -> None:
     assert classified([]).outcome is Outcome.INCONCLUSIVE
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.capture.windows import LoadWindow, MachineWindow
-from harness.checks.load.validity import Basis, invalid
-from tests.checks.load.building import QUIET, with_client
+from harness.capture.windows import LoadWindow, LoopWindow, MachineWindow, Stall, StallCause
+from harness.checks.load.validity import NO_PROBE, Basis, invalid
+from tests.checks.load.building import QUIET, times, with_client
 from tests.checks.load.recorded import CALM, EXHAUSTED, FREE, INDEXED
 
 _GOOD = FREE[8]
@@ -124,3 +124,30 @@ def test_nothing_can_be_said_of_a_load_without_requests(basis: Basis) -> None:
     silent = with_client(replace(_GOOD, machine=QUIET), requests=0, ok=0)
 
     assert invalid(silent, basis) == "no request was sent"
+
+
+_UNTOLD = replace(_GOOD, pools=(), routes=())
+
+
+@pytest.mark.parametrize("basis", Basis)
+def test_without_a_probe_nothing_is_judged(basis: Basis) -> None:
+    assert invalid(replace(_UNTOLD, processes=0), basis) == NO_PROBE
+
+
+@pytest.mark.parametrize("basis", Basis)
+def test_processes_that_told_nothing_are_not_judged(basis: Basis) -> None:
+    assert invalid(_UNTOLD, basis) == "no process of the application told its counts at both ends"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        replace(_UNTOLD, routes=_GOOD.routes),
+        replace(_UNTOLD, pools=_GOOD.pools),
+        replace(_UNTOLD, loop=LoopWindow(lag=times(0.01))),
+        replace(_UNTOLD, loop=LoopWindow(stalls=(Stall(StallCause.OTHER, 1, 9.0, 9.0, "", None),))),
+    ],
+    ids=["routes", "pools", "lag", "stalls"],
+)
+def test_whatever_a_process_has_told_is_judged(told: LoadWindow) -> None:
+    assert invalid(told) == ""
