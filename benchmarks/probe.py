@@ -45,7 +45,7 @@ _EXAMPLE = """example:
 _ROUNDS, _SLICES = 10, 12
 """Pairs of processes, and turns of each in a pair: short ones, a busy machine changes its pace."""
 _REQUESTS, _WARM_UP, _QUICK = 100, 100, 20
-_CLIENTS = 8
+_CLIENTS = 4  # fewer than pool_size: a connection of the overflow is opened anew each time
 _ROWS = 100
 _TARGET = 0.03
 _START_SECONDS = 30.0

@@ -19,6 +19,8 @@ def main() -> int:
     """
     signal.signal(signal.SIGTERM, _interrupted)
     signal.signal(signal.SIGINT, _interrupted)  # also where a shell had it ignored
+    # Locust, which becomes this program, lets a Ctrl-C wait until here.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     try:
         return _run()
     except HarnessError as error:

@@ -7,21 +7,68 @@ Read once by a door and passed on; nothing below the doors reads settings. The n
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from harness.errors import ConfigurationError
 from harness.findings import Allowance
 
-__all__ = ["Configuration", "Project", "load_project"]
+__all__ = ["KEY", "Configuration", "Project", "WriteRoute", "load_project"]
 
+KEY = "{key}"
+"""Where the key of a write goes."""
 _FILE = "pyproject.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRoute:
+    """Which endpoint writes, what it is sent, and how a key is found again.
+
+    Raises:
+        ConfigurationError: A part lacks its placeholder, or there is no way to find a key.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    path: str
+    """Below the application's address: ``"/todos"``."""
+    body: str
+    """JSON with ``{key}`` where the key goes: ``'{"owner_id": 1, "title": "{key}"}'``."""
+    select: str = ""
+    """Reads keys, one a row, those twice that are there twice. ``$1`` is what they begin with:
+    ``"SELECT title FROM todos WHERE starts_with(title, $1)"``."""
+    get: str = ""
+    """Instead of `select`, where the database is not ours to ask: a path with ``{key}`` that
+    answers 404, or a document that has the key as often as it was written."""
+    method: str = "POST"
+
+    def __post_init__(self) -> None:
+        where = f"the write route {self.method} {self.path}"
+        if KEY not in self.body:
+            raise ConfigurationError(f"its body has no {KEY}", where=where)
+        try:
+            json.loads(self.body_for("x"))
+        except ValueError as error:
+            raise ConfigurationError(f"its body is no JSON: {error}", where=where) from error
+        if self.select and "$1" not in self.select:
+            what = "its select has no $1: it would read rows that the writers did not write"
+            raise ConfigurationError(what, where=where)
+        if self.get and KEY not in self.get:
+            raise ConfigurationError(f"its get has no {KEY}", where=where)
+        if not self.select and not self.get:
+            remedy = "give it a `select` or a `get`"
+            raise ConfigurationError("nothing finds its keys again", where=where, remedy=remedy)
+
+    def body_for(self, key: str) -> str:
+        """The body that writes a key."""
+        return self.body.replace(KEY, key)
 
 
 class Configuration(BaseSettings):
@@ -66,6 +113,8 @@ class Configuration(BaseSettings):
     """Kinds of findings that fail a test; a checkup fails on every open warning and error."""
     allow: tuple[Allowance, ...] = ()
     """Accepted findings."""
+    write: WriteRoute | None = None
+    """The endpoint that load probes write through, to see whether a write gets lost."""
     token: str | None = Field(default=None, repr=False)
     """Opens the probe's status; only from the environment."""
 

@@ -62,23 +62,27 @@ class Probe:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or the status."""
-        self._start()
+        if self._counting is None:
+            self._start()
+        self._meter.loop.enter()
         if scope["type"] == "lifespan":
             try:
                 await self._tracked(scope, receive, send)
             finally:
                 self._stop()
-        elif _asks_for_status(scope) and self._may_read(scope):
+        elif (
+            scope.get("path", "").endswith(STATUS_PATH)
+            and _asks_for_status(scope)
+            and self._may_read(scope)
+        ):
             await _answer(json.dumps(self._meter.status()).encode(), send)
         else:
             await self._tracked(scope, receive, send)
 
     def _start(self) -> None:
         """Listen from the first event on: an application without a lifespan has no other."""
-        if self._counting is None:
-            self._counting = self._meter.listening()
-            self._counting.__enter__()
-        self._meter.loop.enter()
+        self._counting = self._meter.listening()
+        self._counting.__enter__()
 
     def _begins(self, request: ActiveRequest, start: Message) -> Message:
         """The start of a response, as the client gets it."""

@@ -276,7 +276,7 @@ RULES = [
     Rule(
         imports_a_confined_package,
         planted=("harness/checkup/drills.py", "from locust.env import Environment"),
-        healthy=("harness/checkup/drills.py", "from harness.checkup.locust_run import locust_run"),
+        healthy=("harness/checkup/drills.py", "from harness.campaign.traffic import traffic"),
     ),
     Rule(
         imports_a_confined_package,

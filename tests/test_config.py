@@ -247,3 +247,37 @@ def test_overrides_are_a_table_of_dependencies(tmp_path: Path) -> None:
     project = load_project(tmp_path)
 
     assert project.configuration.overrides == {"shop.auth:current_user": "shop.scans:anybody"}
+
+
+WRITE = """
+[tool.harness.write]
+path = "/todos"
+body = '{"title": "{key}"}'
+"""
+
+
+def test_a_table_says_how_to_write_and_to_find_it_again(tmp_path: Path) -> None:
+    write(tmp_path, WRITE, 'select = "SELECT title FROM todos WHERE starts_with(title, $1)"')
+
+    route = load_project(tmp_path).configuration.write
+
+    assert route is not None
+    assert (route.method, route.path, route.body_for("k")) == ("POST", "/todos", '{"title": "k"}')
+
+
+def test_a_write_that_nothing_finds_again_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, WRITE)
+
+    error = refused(tmp_path)
+
+    assert error.what == "nothing finds its keys again"
+    assert error.where == "the write route POST /todos"
+
+
+def test_an_unknown_key_of_the_write_is_named(tmp_path: Path) -> None:
+    write(tmp_path, WRITE, 'get = "/todos/{key}"', 'methods = "PUT"')
+
+    error = refused(tmp_path)
+
+    assert error.what.startswith("write.methods: ")
+    assert str(tmp_path / "pyproject.toml") in error.where

@@ -1,5 +1,6 @@
 """The pool's parameters, from the URL into an engine that somebody else makes."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool, QueuePool
 
-from harness.engine_plugin import with_pool
+from harness.engine_plugin import with_echo, with_pool
 
 
 @pytest.fixture
@@ -98,3 +99,30 @@ def test_naming_no_pool_class_is_no_choice(url: URL) -> None:
 
 def test_without_parameters_the_url_is_unchanged(url: URL) -> None:
     assert with_pool(url) is url
+
+
+@pytest.fixture
+def _no_handler_left() -> Iterator[None]:
+    """SQLAlchemy adds one to its logger, which writes to the output of this test for ever."""
+    logger = logging.getLogger("sqlalchemy")
+    before = list(logger.handlers)
+    yield
+    logger.handlers[:] = before
+
+
+@pytest.mark.usefixtures("_no_handler_left")
+def test_an_engine_of_an_echoing_url_logs_what_it_executes(
+    url: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with _engine(with_echo(with_pool(url, pool_size=2))) as engine:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 41 + 1"))
+        pool_size = _parameters(engine)[0]
+
+    assert "SELECT 41 + 1" in capsys.readouterr().out
+    assert pool_size == 2
+
+
+def test_another_engine_does_not(url: URL) -> None:
+    with _engine(with_pool(url, pool_size=2)) as engine:
+        assert not engine.echo

@@ -8,15 +8,16 @@ told.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from harness.campaign.counting.choosing import require_sense
 from harness.campaign.ground import Ground, NotOursError
-from harness.campaign.outcome import Outcome, without_measurement
+from harness.campaign.outcome import Outcome, without_measurement, worst
 from harness.campaign.outside import OutsideTarget
-from harness.campaign.probes import PROBES
+from harness.campaign.probes import PROBES, Probe
 from harness.campaign.reporting import report_of
 from harness.campaign.scenario import Scenario, Settings
 from harness.campaign.traffic import require_locust
@@ -24,13 +25,15 @@ from harness.config import Project
 from harness.errors import HarnessError, MisuseError, RigError
 from harness.findings import Verdict
 from harness.load.safety import require_answer, require_own_target
-from harness.report.load_content import LoadReport
+from harness.report.load_content import LoadReport, Phase
 from harness.rig.client import rig_process
 from harness.rig.trouble.refusal import CannotTroubleError
 
 __all__ = ["Campaign", "campaign_ground"]
 
 Watch = Callable[[str], None]
+
+_TOO_LATE = "the campaign ended before it was held"
 
 
 @contextmanager
@@ -46,20 +49,22 @@ def campaign_ground(
         detail: Told of what the rig says meanwhile.
 
     Raises:
-        MisuseError: The host may not be loaded.
+        MisuseError: The host may not be loaded, or the settings contradict each other.
         HarnessError: There is nothing to load.
     """
     require_locust()
+    require_sense(settings)
     if settings.host:
         require_own_target(settings.host, is_owned=settings.is_owned_target)
         require_answer(settings.host)
         target = OutsideTarget(settings.host.rstrip("/"), settings.token)
-        yield Ground(settings, step, outside=target)
+        yield Ground(settings, step, outside=target, write=project.configuration.write)
         return
     project.required_app()
     with rig_process(progress=detail) as rig:
         step("starting a database and the application")
-        yield Ground(settings, step, rig=rig, started=rig.start(project.root))
+        started = rig.start(project.root)
+        yield Ground(settings, step, rig=rig, started=started, write=project.configuration.write)
 
 
 @dataclass(slots=True, eq=False)
@@ -70,11 +75,13 @@ class Campaign:
         project: With the allowances.
         ground: What probes stand on.
         scenarios: In the order in which they are held.
+        probes: All that there are.
     """
 
     project: Project
     ground: Ground
     scenarios: Sequence[Scenario]
+    probes: Mapping[str, Probe] = field(default_factory=lambda: PROBES)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     """By probe."""
     _began: float = field(default_factory=time.perf_counter)
@@ -87,16 +94,25 @@ class Campaign:
             MisuseError: One is asked for in a way that makes no sense.
             RigError: What serves the application is gone.
         """
-        for scenario in self.scenarios:
-            self.outcomes[scenario.probe] = without_measurement(
-                scenario.probe, Verdict.INCONCLUSIVE, "interrupted before it had an answer"
-            )
-            self.outcomes[scenario.probe] = self._held(scenario)
+        for number, scenario in enumerate(self.scenarios, 1):
+            name = scenario.probe
+            self.ground.windows.clear()
+            if len(self.scenarios) > 1:
+                self.ground.tell(f"{name}, {number} of {len(self.scenarios)}")
+            try:
+                self.outcomes[name] = self._held(scenario)
+            except BaseException as error:
+                self.outcomes[name] = self._cut_short(scenario, _why(error))
+                raise
+            self.ground.tell(f"{name}: {worst(_verdicts(self.outcomes[name]))}")
 
     def report(self) -> LoadReport:
-        """What is known so far."""
+        """What is known so far, and which probes are not held yet."""
+        held = self.outcomes
+        missing = (item.probe for item in self.scenarios if item.probe not in held)
+        not_held = (without_measurement(name, Verdict.SKIPPED, _TOO_LATE) for name in missing)
         return report_of(
-            tuple(self.outcomes.values()),
+            (*held.values(), *not_held),
             project=self.project,
             ground=self.ground,
             started_at=self._began_at,
@@ -104,7 +120,7 @@ class Campaign:
         )
 
     def _held(self, scenario: Scenario) -> Outcome:
-        probe = PROBES[scenario.probe]
+        probe = self.probes[scenario.probe]
         try:
             return probe(self.ground, scenario)
         except (NotOursError, CannotTroubleError) as error:
@@ -112,5 +128,23 @@ class Campaign:
         except (MisuseError, RigError):
             raise
         except HarnessError as error:
-            why = " ".join((error.what, *error.where.splitlines()[-1:]))
-            return without_measurement(scenario.probe, Verdict.INCONCLUSIVE, why)
+            return self._cut_short(scenario, _why(error))
+
+    def _cut_short(self, scenario: Scenario, why: str) -> Outcome:
+        """Without an answer, but with the stretches of load that there were."""
+        windows = tuple(self.ground.windows)
+        phases = (Phase(scenario.probe, windows, "what there was until then"),) if windows else ()
+        outcome = without_measurement(scenario.probe, Verdict.INCONCLUSIVE, why)
+        return replace(outcome, phases=phases)
+
+
+def _verdicts(outcome: Outcome) -> list[Verdict]:
+    return [item.verdict for item in outcome.verdicts]
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, HarnessError):
+        return " ".join((error.what, *error.where.splitlines()[-1:]))
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted before it had an answer"
+    return f"ended by a fault of the harness: {error!r}"

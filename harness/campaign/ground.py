@@ -7,6 +7,7 @@ somebody's that runs already, of which only the probe's status can be read.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from harness.campaign.scenario import Scenario, Settings
 from harness.campaign.traffic import Load, Traffic, traffic
 from harness.capture.differences import load_window
 from harness.capture.windows import LoadWindow
+from harness.config import WriteRoute
 from harness.errors import HarnessError, MisuseError
 from harness.load.result import LoadResult, client_window
 from harness.load.routes import Plan
@@ -52,6 +54,7 @@ class Ground:
         rig: None where the target is not ours.
         started: What the rig has made; None without one.
         outside: The target that is not ours; None with a rig.
+        write: How writes are sent and found again; None where nobody has said it.
     """
 
     settings: Settings
@@ -59,6 +62,9 @@ class Ground:
     rig: Rig | None = None
     started: Started | None = None
     outside: OutsideTarget | None = None
+    write: WriteRoute | None = None
+    windows: list[LoadWindow] = field(default_factory=list)
+    """Of the present probe: what is known of one that is not allowed to end."""
     _serving: Serving | None = None
     _plan: Plan = ()
 
@@ -99,6 +105,8 @@ class Ground:
         workers: int | None = None,
         environment: Mapping[str, str] | None = None,
         is_proxied: bool = False,
+        is_scratch: bool = False,
+        is_echoing: bool = False,
     ) -> Serving:
         """Serve the application anew; see `Rig.serve`.
 
@@ -106,13 +114,23 @@ class Ground:
             NotOursError: The target was not started here.
             ServerStartError: The application does not come up.
         """
-        self._serving = self.required_rig("to serve it with other parameters").serve(
+        rig = self.required_rig("to serve it with other parameters")
+        self._serving = None  # should this one not come up, the one before is gone all the same
+        self._serving = rig.serve(
             pool,
             workers=workers or self.settings.workers,
             environment=environment,
             is_proxied=is_proxied,
+            is_scratch=is_scratch,
+            is_echoing=is_echoing,
         )
         return self._serving
+
+    def stop_serving(self) -> None:
+        """For who has served in a way that the next probe shall not find: it serves anew."""
+        self._serving = None
+        if self.rig is not None:
+            self.rig.stop()
 
     def plan(self) -> Plan:
         """What planned traffic requests: what the user said, or what OpenAPI tells.
@@ -151,12 +169,23 @@ class Ground:
         with traffic(scenario, asked, host=self.url) as running:
             running.await_counting()
             self._begin([running.process.pid])
-            if meanwhile is not None:
-                meanwhile(running)
-            running.await_end()
-            stretch = self._end(rest_seconds)
-            result = running.result()
-        return Slice(_window(stretch, result), result, stretch)
+            try:
+                if meanwhile is not None:
+                    meanwhile(running)
+                running.await_end()
+            except KeyboardInterrupt:
+                with suppress(HarnessError):
+                    running.interrupt()
+                    self._seen(running, rest_seconds=0.0)
+                raise
+            return self._seen(running, rest_seconds=rest_seconds)
+
+    def _seen(self, running: Traffic, *, rest_seconds: float) -> Slice:
+        stretch = self._end(rest_seconds)
+        result = running.result()
+        window = _window(stretch, result)
+        self.windows.append(window)
+        return Slice(window, result, stretch)
 
     def _begin(self, generators: list[int]) -> None:
         if self.rig is not None:

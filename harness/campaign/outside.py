@@ -21,11 +21,12 @@ from harness.rig.machine import CpuReading, Participants, machine_window, read_c
 from harness.rig.protocol import Stretch
 from harness.statuses import statuses_behind
 
-__all__ = ["OutsideTarget", "plan_behind"]
+__all__ = ["OutsideTarget", "document_behind", "plan_behind"]
 
 _ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 _WHY_NO_SERVER = "its database is not ours to look into"
+_NO_PLAN = "give --plan FILE: a JSON list of [route, path]"
 
 Statuses = Mapping[int, Mapping[str, Any]]
 
@@ -103,19 +104,35 @@ def plan_behind(url: str) -> Plan:
     Raises:
         MisuseError: There is no such document, or nothing in it.
     """
-    address = f"{url.rstrip('/')}/openapi.json"
-    remedy = "give --plan FILE: a JSON list of [route, path]"
-    try:
-        with urllib.request.urlopen(address, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - the target, which is loaded anyway
-            plan = plan_of(json.load(answer))
-    except (OSError, ValueError) as error:
-        what = f"no routes to request: {address} cannot be read ({error})"
-        raise MisuseError(what, remedy=remedy) from error
+    plan = plan_of(document_behind(url))
     if not plan:
         raise MisuseError(
-            f"no routes to request: {address} has no GET without a value", remedy=remedy
+            f"no routes to request: {_document(url)} has no GET without a value", remedy=_NO_PLAN
         )
     return plan
+
+
+def document_behind(url: str) -> Mapping[str, Any]:
+    """The OpenAPI document of an application.
+
+    Args:
+        url: Where it answers.
+
+    Raises:
+        MisuseError: There is none.
+    """
+    address = _document(url)
+    try:
+        with urllib.request.urlopen(address, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - the target, which is loaded anyway
+            document: Mapping[str, Any] = json.load(answer)
+    except (OSError, ValueError) as error:
+        what = f"no routes to request: {address} cannot be read ({error})"
+        raise MisuseError(what, remedy=_NO_PLAN) from error
+    return document
+
+
+def _document(url: str) -> str:
+    return f"{url.rstrip('/')}/openapi.json"
 
 
 def _is_out(statuses: Statuses) -> bool:

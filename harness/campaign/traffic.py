@@ -7,11 +7,13 @@ process. The child announces when counting begins, after its warm-up, and when i
 from __future__ import annotations
 
 import json
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import as_file
@@ -65,6 +67,8 @@ class Traffic:
     load: Load
     result_file: Path
     log_file: Path
+    has_ended: bool = False
+    """Whether somebody has heard that users were told to stop; see `harness.campaign.steps`."""
 
     def await_counting(self) -> None:
         """Until counting begins.
@@ -80,7 +84,17 @@ class Traffic:
         Raises:
             ServerStartError: It did not come to that.
         """
-        self._await(_ENDED, self.load.seconds + _MARGIN_SECONDS)
+        if not self.has_ended:
+            self._await(_ENDED, self.load.seconds + _MARGIN_SECONDS)
+
+    def interrupt(self) -> None:
+        """End early, with a result of what was counted until then.
+
+        Raises:
+            ServerStartError: It did not come to that.
+        """
+        self.process.send_signal(signal.SIGINT)
+        self.await_end()
 
     def result(self) -> LoadResult:
         """Wait for the end of the process, and read what it counted.
@@ -132,9 +146,8 @@ def traffic(scenario: Scenario, load: Load, *, host: str) -> Iterator[Traffic]:
     require_locust()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
-        script = scenario.file
-        if not isinstance(script, Path):
-            script = stack.enter_context(as_file(script))
+        first = scenario.file
+        script = first if isinstance(first, Path) else stack.enter_context(as_file(first))
         result, log = folder / "result.json", folder / "locust.log"
         errors = stack.enter_context(log.open("w", encoding="utf-8"))
         process = stack.enter_context(
@@ -183,10 +196,21 @@ def _command(scenario: Scenario, load: Load, *, script: Path, host: str, folder:
         plan = folder / "plan.json"
         plan.write_text(json.dumps(load.plan), encoding="utf-8")
         options["--plan"] = plan
+    scripts = dict.fromkeys(str(file) for file in (script, *(file for file, _ in scenario.beside)))
+    users = (scenario.user, *(user for _, user in scenario.beside))
     return [
-        *(sys.executable, "-m", "locust", "-f", str(script), "--headless", "--only-summary"),
-        *("--owned", "--announce"),
+        *(sys.executable, "-m", "locust", "-f", ",".join(scripts), "--headless"),
+        *("--only-summary", "--owned", "--announce"),
         *(str(part) for option in options.items() for part in option),
         *load.options,
-        *([scenario.user] if scenario.user else []),
+        *_port_of_workers(load.options),
+        *filter(None, users),
     ]
+
+
+def _port_of_workers(options: Sequence[str]) -> Iterator[str]:
+    """One that nobody listens at: Locust's own is everybody's, and workers must be told it."""
+    if "--processes" in options and "--master-bind-port" not in options:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+        yield from ("--master-bind-port", port, "--master-port", port)

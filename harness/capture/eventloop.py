@@ -24,8 +24,9 @@ from time import perf_counter
 from types import FrameType
 
 from harness.capture.histogram import Histogram
+from harness.capture.origins import innermost_of_user
 from harness.capture.source import SourceMap
-from harness.capture.stacks import StackBook
+from harness.capture.stacks import Boundary, Stack
 from harness.capture.windows import Stall, StallCause
 from harness.findings import SourceLine
 
@@ -41,6 +42,8 @@ _JOIN_SECONDS = 1.0
 # Where SQLAlchemy waits on the loop's own thread; its asyncio extension never does.
 _POOL_WAIT = ("sqlalchemy/pool/impl.py", "_do_get")
 _SYNC_SQL = ("sqlalchemy/engine/default.py", ("do_execute", "do_executemany", "do_ping"))
+_THREAD_STARTS = frozenset({"<module>", "_bootstrap"})
+"""The outermost function of the main thread, and of any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +82,11 @@ class LoopWatch:
     """How late the loop was to do what was due."""
     _stalls: dict[_Place, _Counted] = field(default_factory=dict)
     _is_over: threading.Event = field(default_factory=threading.Event)
-    _book: StackBook = field(init=False)
     _due_seconds: float = 0.0
     """When the loop's next beat is to come."""
     _late_seconds: float = 0.0
     """How late the last one was."""
-    _next_beat: asyncio.TimerHandle = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._book = StackBook(self.source)
+    _next_beat: asyncio.TimerHandle = field(init=False, repr=False)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -151,7 +150,12 @@ class LoopWatch:
         return looks, self._late_seconds
 
     def _look(self, frame: FrameType) -> tuple[_Place, SourceLine | None]:
-        site = self.source.explained(self._book.take(frame)).site
+        # Code and position of one frame at once: the loop may go on while this thread looks.
+        user = innermost_of_user(self.source, frame)
+        site = None
+        if user is not None:
+            stack = Stack((user.f_code,), (user.f_lasti,), Boundary.NOWHERE, passage=None)
+            site = self.source.explained(stack).site
         path, function = (site.path, site.function) if site is not None else ("", "")
         return _Place(_cause(frame), self.route_of(frame), path, function), site
 
@@ -167,11 +171,24 @@ class LoopWatch:
 
 
 def _cause(frame: FrameType | None) -> StallCause:
+    """What SQLAlchemy did; other where it ran for its asyncio extension.
+
+    That runs in greenlets, whose stacks end with themselves and not with the thread's first frame.
+    It never waits there, but a machine that runs something else may stop it there, for 270 ms
+    [measured].
+    """
+    cause, outermost = StallCause.OTHER, ""
     while frame is not None:
         file, name = PurePath(frame.f_code.co_filename).as_posix(), frame.f_code.co_name
-        if file.endswith(_POOL_WAIT[0]) and name == _POOL_WAIT[1]:
-            return StallCause.POOL_WAIT
-        if file.endswith(_SYNC_SQL[0]) and name in _SYNC_SQL[1]:
-            return StallCause.SYNC_SQL
-        frame = frame.f_back
+        if cause is StallCause.OTHER:
+            cause = _cause_of(file, name)
+        outermost, frame = name, frame.f_back
+    return cause if outermost in _THREAD_STARTS else StallCause.OTHER
+
+
+def _cause_of(file: str, name: str) -> StallCause:
+    if file.endswith(_POOL_WAIT[0]) and name == _POOL_WAIT[1]:
+        return StallCause.POOL_WAIT
+    if file.endswith(_SYNC_SQL[0]) and name in _SYNC_SQL[1]:
+        return StallCause.SYNC_SQL
     return StallCause.OTHER

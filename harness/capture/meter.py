@@ -18,7 +18,6 @@ from typing import Any
 
 from harness.capture.counting import CountingListener
 from harness.capture.guard import Guard
-from harness.capture.histogram import Histogram
 from harness.capture.loops_watched import WatchedLoop
 from harness.capture.origins import Origins
 from harness.capture.outstanding import outstanding_json
@@ -26,6 +25,7 @@ from harness.capture.pool import PoolListener
 from harness.capture.pool_state import Held, Origin, PoolState
 from harness.capture.requests import ActiveRequest, RequestTracker
 from harness.capture.route_counts import RouteCounts, levels_json
+from harness.capture.routing import found_by_router
 from harness.capture.session_users import SessionListener
 from harness.capture.source import SourceMap
 from harness.capture.surroundings import Collections, cpu_seconds, versions
@@ -34,14 +34,6 @@ __all__ = ["Meter"]
 
 SCHEMA_VERSION = 1
 _MOST_PENDING = 64
-
-
-@dataclass(slots=True, eq=False)
-class _Times:
-    """Of one pool."""
-
-    wait: Histogram = field(default_factory=Histogram)
-    hold: Histogram = field(default_factory=Histogram)
 
 
 @dataclass(slots=True, eq=False)
@@ -62,9 +54,12 @@ class Meter:
     _boot_id: str = field(default_factory=lambda: secrets.token_hex(8))
     _started_seconds: float = field(default_factory=perf_counter)
     _routes: dict[str, RouteCounts] = field(default_factory=dict)
+    _known: dict[tuple[object, ...], tuple[RouteCounts, object, object]] = field(
+        default_factory=dict
+    )
+    """By what a route's name is made of, which is kept alive: others could get its ids else."""
     _entered: dict[ActiveRequest, RouteCounts] = field(default_factory=dict)
     """The requests under way whose route is known."""
-    _times: dict[str, _Times] = field(default_factory=dict)
     _collections: Collections = field(default_factory=Collections)
     _listener: PoolListener = field(init=False)
     _origins: Origins = field(init=False)
@@ -87,13 +82,9 @@ class Meter:
             stack.callback(self.loop.leave)
             yield
 
-    def on_round_trip(self, request: ActiveRequest | None, *, is_first: bool) -> None:
-        """Add a round trip to its request."""
-        if request is None:
-            self._unattributed += is_first
-        else:
-            request.statements += is_first
-            request.round_trips += 1
+    def on_unattributed(self, *, is_first: bool) -> None:
+        """Count a statement that no request sent."""
+        self._unattributed += is_first
 
     def on_shared(self, request: ActiveRequest) -> None:
         """Somebody else is not done with the session that a request uses."""
@@ -106,14 +97,15 @@ class Meter:
 
     def on_asking(self, request: ActiveRequest | None) -> Origin:
         """A request that asks for a connection is one that others may wait for."""
-        if request is not None and request not in self._entered and request.has_route:
+        if request is not None and request not in self._entered and "route" in request.scope:
             self._enter(request)
         return self._origins.here()
 
     def on_taken(self, held: Held) -> None:
         """Note how many connections of a pool its request has."""
-        if held.request is not None:
-            usage = held.request.usage
+        request = held.request
+        if request is not None:
+            usage = request.usage
             if held.held_of_pool > usage.held_at_once:
                 usage.held_at_once, usage.pool = held.held_of_pool, held.pool.name
             usage.wait_seconds += held.wait_seconds
@@ -126,10 +118,12 @@ class Meter:
     def on_request(self, request: ActiveRequest) -> None:
         """Add a request to its route."""
         try:
-            if request not in self._entered:
-                self._enter(request)
             seconds = (request.ended_seconds or perf_counter()) - request.started_seconds
-            self._entered.pop(request).leave(request, seconds)
+            route = self._entered.pop(request, None)
+            if route is None:
+                route = self._enter(request)
+                del self._entered[request]
+            route.leave(request, seconds)
             if self._listener.holds_for(request):
                 request.let_go()
         except Exception as error:  # noqa: BLE001 - the application must not see it
@@ -142,6 +136,17 @@ class Meter:
         return route
 
     def _route(self, request: ActiveRequest) -> RouteCounts:
+        scope = request.scope
+        found, included = found_by_router(scope)
+        root_path, app_root_path = scope.get("root_path"), scope.get("app_root_path")
+        method = scope["method"] if request.socket is None else None
+        key = id(found), id(included), method, root_path, app_root_path
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._named(request), found, included
+        return known[0]
+
+    def _named(self, request: ActiveRequest) -> RouteCounts:
         name = f"{request.method} {request.route}"
         route = self._routes.get(name)
         if route is None:
@@ -150,19 +155,20 @@ class Meter:
 
     def on_return(self, held: Held, hold_seconds: float) -> None:
         """Add a checkout to its pool and its request."""
-        times = self._times_of(held.pool)
-        times.wait.add(held.wait_seconds)
-        times.hold.add(hold_seconds)
-        if held.request is not None:
-            held.request.usage.holds.append((held.wait_seconds, hold_seconds))
-            if held.request.has_ended or len(held.request.usage.holds) > _MOST_PENDING:
-                self._settle(held.request)
+        times_seconds = held.wait_seconds, hold_seconds
+        held.pool.take_back(times_seconds)
+        request = held.request
+        if request is not None:
+            holds = request.usage.holds
+            holds.append(times_seconds)
+            if request.has_ended or len(holds) > _MOST_PENDING:
+                self._settle(request)
 
     def on_pool_timeout(
         self, pool: PoolState, waited_seconds: float, request: ActiveRequest | None
     ) -> None:
         """The time spent in vain is a wait too."""
-        self._times_of(pool).wait.add(waited_seconds)
+        pool.wait.add(waited_seconds)
         if request is not None:
             request.usage.wait_seconds += waited_seconds
             request.usage.waits.append(waited_seconds)
@@ -172,12 +178,6 @@ class Meter:
     def _settle(self, request: ActiveRequest) -> None:
         """What comes after its end, or before it in such numbers, the route gets at once."""
         self._route(request).take(request.usage)
-
-    def _times_of(self, pool: PoolState) -> _Times:
-        times = self._times.get(pool.name)
-        if times is None:
-            times = self._times[pool.name] = _Times()
-        return times
 
     def status(self) -> dict[str, Any]:
         """The counts as JSON-ready values; see ``docs/reference/status.md`` for each field."""
@@ -201,7 +201,7 @@ class Meter:
         }
 
     def _pool_json(self, state: PoolState) -> dict[str, Any]:
-        times = self._times_of(state)
+        state.count_those_returned()
         state.change()  # somebody may be waiting since long ago
         return {
             "name": state.name,
@@ -219,7 +219,7 @@ class Meter:
             "peak_waiting": state.peak_waiting,
             "waiting_at": levels_json(state.waiting_at),
             "waiting_seconds": state.waiting_seconds,
-            "wait": times.wait.as_json(),
-            "hold": times.hold.as_json(),
+            "wait": state.wait.as_json(),
+            "hold": state.hold.as_json(),
             "busy_seconds": state.busy_seconds,
         }

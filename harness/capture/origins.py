@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from dataclasses import dataclass
-from types import FrameType
-from typing import Any
+from dataclasses import dataclass, field
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
 from weakref import ref
 
 import greenlet
@@ -22,28 +22,60 @@ from harness.capture.source import SourceMap
 from harness.capture.stacks import Boundary, Owner, Stack
 from harness.findings import SourceLine
 
-__all__ = ["Origins", "is_running"]
+__all__ = ["Origins", "innermost_of_user", "is_running"]
 
 _MOST_FRAMES = 60
 """From the pool to the user's line: 12 with a `Session`, 20 with an `AsyncSession`."""
+_MOST_SHORTCUTS = 8
+
+
+class _Shortcut(NamedTuple):
+    """A frame up to which there was nothing but libraries' code when somebody walked there."""
+
+    depth: int
+    """From `Origins.here`."""
+    code: CodeType
+    offset: int
 
 
 @dataclass(slots=True, eq=False)
 class Origins:
     """Notes origins.
 
+    Most checkouts come to the pool through the same few of SQLAlchemy's methods. Walking through
+    their frames takes more than everything else that is done for a checkout, so what was walked
+    through once is stepped over: where the last of them is at the same depth again, at the same
+    instruction, those between are taken to be the same, too.
+
     Args:
         source: Tells the user's lines from others.
     """
 
     source: SourceMap
+    _shortcuts: list[_Shortcut] = field(default_factory=list)
+    """The latest first."""
 
     def here(self) -> Origin:
         """The task or thread that runs, and the user's line that it is at."""
-        frame = self._innermost(sys._getframe(1))  # noqa: SLF001 - the documented way
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:  # a thread without a loop
+            task = None
+        owner: Any = ref(task if task is not None else threading.current_thread())
+        here = sys._getframe  # noqa: SLF001 - the documented way
+        for depth, code, offset in self._shortcuts:
+            try:
+                last = here(depth)
+            except ValueError:  # the stack is not that deep
+                continue
+            if last.f_code is code and last.f_lasti == offset:
+                frame = innermost_of_user(self.source, last.f_back)
+                break
+        else:
+            frame = self._walk(here())
         if frame is None:
-            return Origin(_owner())
-        return Origin(_owner(), frame.f_code, frame.f_lasti)
+            return Origin(owner)
+        return Origin(owner, frame.f_code, frame.f_lasti)
 
     def line(self, origin: Origin) -> SourceLine | None:
         """The user's line."""
@@ -52,27 +84,40 @@ class Origins:
         stack = Stack((origin.code,), (origin.offset,), Boundary.NOWHERE, passage=None)
         return self.source.explained(stack).site
 
-    def _innermost(self, first: FrameType | None) -> FrameType | None:
-        owner_of, find = self.source.owners.get, self.source.owner
-        user, library = Owner.USER, Owner.LIBRARY  # looking them up takes as long as a frame
-        frame, current = first, None
-        for _ in range(_MOST_FRAMES):
-            if frame is None:
-                # SQLAlchemy's asyncio extension connects in a greenlet, below the one that awaits.
-                current = (current or greenlet.getcurrent()).parent
-                if current is None:
-                    return None
-                frame = current.gr_frame
-                continue
-            name = frame.f_code.co_filename
-            owner: Any = owner_of(name) or find(name)
+    def _walk(self, first: FrameType) -> FrameType | None:
+        """As `innermost_of_user`, and note how far everything was a library's."""
+        frame, last, depth = first, first, 0
+        while (behind := frame.f_back) is not None and depth < _MOST_FRAMES:
+            if self.source.owner(behind.f_code.co_filename) is not Owner.LIBRARY:
+                break
+            frame = last = behind
+            depth += 1
+        if depth:
+            found = _Shortcut(depth, last.f_code, last.f_lasti)
+            self._shortcuts = [found, *self._shortcuts[: _MOST_SHORTCUTS - 1]]
+        return innermost_of_user(self.source, last.f_back)
+
+
+def innermost_of_user(source: SourceMap, first: FrameType | None) -> FrameType | None:
+    """The first frame of the user's from a frame outwards; None where the framework comes first."""
+    owner_of, find = source.owners.get, source.owner
+    user, library = Owner.USER, Owner.LIBRARY  # looking them up takes as long as a frame
+    frame, current = first, None
+    while True:
+        while frame is not None:
+            code = frame.f_code
+            owner: Any = owner_of(code.co_filename) or find(code.co_filename)
             if owner is not library:
                 if owner is user:
                     return frame
-                if isinstance(owner.get(frame.f_code.co_name), Boundary):
+                if isinstance(owner.get(code.co_name), Boundary):
                     return None
             frame = frame.f_back
-        return None
+        # SQLAlchemy's asyncio extension connects in a greenlet, below the one that awaits.
+        current = (current or greenlet.getcurrent()).parent
+        if current is None:
+            return None
+        frame = current.gr_frame
 
 
 def is_running(held: Held) -> bool:
@@ -90,11 +135,3 @@ def is_running(held: Held) -> bool:
     if request is not None:
         return not request.has_ended
     return isinstance(owner, threading.Thread) and owner.is_alive()
-
-
-def _owner() -> Any:  # noqa: ANN401 - a reference to either
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # a thread without a loop
-        task = None
-    return ref(task if task is not None else threading.current_thread())

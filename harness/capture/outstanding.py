@@ -42,7 +42,7 @@ def _route(held: Held) -> str:
 def _backend_pid(held: Held) -> int | None:
     """By public methods: ``get_server_pid`` of asyncpg, ``info.backend_pid`` of psycopg."""
     try:
-        driver: Any = held.entry.driver_connection
+        driver: Any = held.entry.driver_connection if held.entry is not None else None
         if hasattr(driver, "get_server_pid"):
             pid = driver.get_server_pid()
         else:

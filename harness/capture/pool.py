@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary, ref
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -32,10 +32,10 @@ from harness.capture.pool_connect import Connect, timed_connect
 from harness.capture.pool_state import Held, Origin, PoolState
 from harness.capture.requests import ActiveRequest, active_request
 
-__all__ = ["HELD_IN_INFO", "PoolListener", "PoolObserver", "PoolWatcher"]
+__all__ = ["HELD_IN_RECORD", "PoolListener", "PoolObserver", "PoolWatcher", "is_connecting"]
 
-HELD_IN_INFO = "harness_held"
-"""Key of the `Held` in a connection's ``info``, while somebody watches."""
+HELD_IN_RECORD = "harness_held"
+"""Key of the `Held` in a connection's ``record_info``, while somebody watches."""
 
 
 class PoolObserver(Protocol):
@@ -64,21 +64,13 @@ class PoolWatcher(Protocol):
         """Called when one comes back with a transaction that nobody has ended."""
 
 
-@dataclass(slots=True, eq=False)
-class _Asking:
-    """A caller inside `Pool.connect`, as one listener sees it."""
-
-    listener: PoolListener
-    pool: PoolState
-    started_seconds: float
-    request: ActiveRequest | None
-    origin: Origin | None
-    create_started_seconds: float = 0.0
-    create_seconds: float = 0.0
-    is_served: bool = False
+_asking: ContextVar[tuple[Held, ...]] = ContextVar("asking", default=())
 
 
-_asking: ContextVar[tuple[_Asking, ...]] = ContextVar("asking", default=())
+def is_connecting() -> bool:
+    """Whether a pool is making a connection: what runs meanwhile is SQLAlchemy's own SQL."""
+    asking = _asking.get()
+    return bool(asking) and asking[0].proxy is None
 
 
 @dataclass(slots=True, eq=False)
@@ -97,6 +89,8 @@ class PoolListener:
     pools: list[PoolState] = field(default_factory=list)
     """In the order in which they were first used."""
     _states: WeakKeyDictionary[Pool, PoolState] = field(default_factory=WeakKeyDictionary)
+    _latest: tuple[ReferenceType[Pool], PoolState] | None = None
+    """The pool that was asked last, which mostly is the one that is asked next."""
     _held: dict[ConnectionPoolEntry, Held] = field(default_factory=dict)
     _by_request: dict[ActiveRequest, list[Held]] = field(default_factory=dict)
 
@@ -114,9 +108,10 @@ class PoolListener:
         """Report what happens inside the block."""
         with ExitStack() as stack:
             stack.enter_context(timed_connect(self._connect))
+            # Those that every checkout calls guard themselves: a wrapper would be a call more.
             listeners: list[tuple[type, str, Callable[..., None]]] = [
-                (Engine, "do_connect", self._creating),
-                (Pool, "connect", self._created),
+                (Engine, "do_connect", self.guard.around(self._creating)),
+                (Pool, "connect", self.guard.around(self._created)),
                 (Pool, "checkout", self._checked_out),
                 (Pool, "checkin", self._checked_in),
                 (Pool, "detach", self._checked_in),
@@ -124,19 +119,21 @@ class PoolListener:
             if self.watcher is not None:
                 listeners.append((Pool, "reset", self._reset))
             for target, name, listener in listeners:
-                guarded = self.guard.around(listener)
-                event.listen(target, name, guarded)
-                stack.callback(self.guard.unlisten, target, name, guarded)
+                event.listen(target, name, listener)
+                stack.callback(self.guard.unlisten, target, name, listener)
             yield
 
     def _connect(self, pool: Pool, connect: Connect) -> PoolProxiedConnection:
-        asking: _Asking | None = None
-        if not self.guard.failure:
-            try:
-                asking = self._asks(pool)
-            except Exception as error:  # noqa: BLE001 - the application must not see it
-                self.guard.remember(error)
-        if asking is None:
+        if self.guard.failure:
+            return connect(pool)
+        try:
+            request = active_request()
+            origin = self.watcher.on_asking(request) if self.watcher is not None else None
+            latest = self._latest
+            state = latest[1] if latest and latest[0]() is pool else self._state(pool)
+            asking = Held(self, state, request, origin, state.change(1), request)
+        except Exception as error:  # noqa: BLE001 - the application must not see it
+            self.guard.remember(error)
             return connect(pool)
         token = _asking.set((asking, *_asking.get()))
         try:
@@ -146,21 +143,16 @@ class PoolListener:
                 self._gave_up(asking)
             raise
         finally:
-            if not asking.is_served:
+            if asking.proxy is None:
                 asking.pool.change(-1)
             _asking.reset(token)
 
-    def _asks(self, pool: Pool) -> _Asking:
-        state, request = self._state(pool), active_request()
-        origin = self.watcher.on_asking(request) if self.watcher is not None else None
-        return _Asking(self, state, state.change(1), request, origin)
-
-    def _gave_up(self, asking: _Asking) -> None:
+    def _gave_up(self, asking: Held) -> None:
         asking.pool.timeouts += 1
-        waited_seconds = perf_counter() - asking.started_seconds
+        waited_seconds = perf_counter() - asking.asked_seconds
         self.observer.on_pool_timeout(asking.pool, waited_seconds, asking.request)
 
-    def _mine(self) -> _Asking | None:
+    def _mine(self) -> Held | None:
         """The innermost caller: several listeners may be at work, and a connect inside another."""
         for asking in _asking.get():
             if asking.listener is self:
@@ -179,6 +171,7 @@ class PoolListener:
             )
             self._states[pool] = state
             self.pools.append(state)
+        self._latest = ref(pool), state
         return state
 
     def _creating(self, *_: object) -> None:
@@ -198,51 +191,52 @@ class PoolListener:
         entry: ConnectionPoolEntry,
         proxy: PoolProxiedConnection,
     ) -> None:
-        asking = self._mine()
-        if asking is None or asking.is_served:
-            return  # a listener of the application refused the connection: it is made anew
-        asking.is_served = True
-        state, request = asking.pool, asking.request
+        if self.guard.failure:
+            return
+        try:
+            for asking in _asking.get():
+                if asking.listener is self:
+                    if asking.proxy is None:
+                        self._take(asking, entry, proxy)
+                    # else a listener of the application refused the connection: it is made anew
+                    return
+        except Exception as error:  # noqa: BLE001 - the application must not see it
+            self.guard.remember(error)
+
+    def _take(self, held: Held, entry: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
+        held.entry, held.proxy = entry, ref(proxy)
+        state, request = held.pool, held.request
         state.checkouts += 1
         # A StaticPool hands its one connection to everybody, and hears of its return once.
         shared = self._held.pop(entry, None)
         if shared is not None:
             self._forget(shared)
-        now = state.change(-1, 1 if shared is None else 0)
-        held = Held(
-            pool=state,
-            entry=entry,
-            proxy=ref(proxy),
-            wait_seconds=max(now - asking.started_seconds - asking.create_seconds, 0.0),
-            create_seconds=asking.create_seconds,
-            started_seconds=now,
-            request=request,
-            origin=asking.origin,
-            user=request,
-        )
+        now = held.started_seconds = state.change(-1, 1 if shared is None else 0)
+        wait_seconds = now - held.asked_seconds - held.create_seconds
+        if wait_seconds > 0:
+            held.wait_seconds = wait_seconds
         self._held[entry] = held
         if request is not None:
-            self._add(held, request)
+            mine = self._by_request.get(request)
+            if mine is None:
+                self._by_request[request] = [held]
+            else:
+                mine.append(held)
+                held.held_at_once = len(mine)
+                held.held_of_pool = sum(one.pool is state for one in mine)
         if self.watcher is not None:
-            entry.info[HELD_IN_INFO] = held
+            record_info = entry.record_info
+            if record_info is not None:
+                record_info[HELD_IN_RECORD] = held
             self.watcher.on_taken(held)
-
-    def _add(self, held: Held, request: ActiveRequest) -> None:
-        mine = self._by_request.get(request)
-        if mine is None:
-            self._by_request[request] = [held]
-            return
-        mine.append(held)
-        held.held_at_once = len(mine)
-        held.held_of_pool = sum(one.pool is held.pool for one in mine)
 
     def _forget(self, held: Held) -> None:
         """What belongs to no request is not added up."""
         if held.request is not None:
-            mine = self._by_request[held.request]
-            mine.remove(held)
-            if not mine:
-                del self._by_request[held.request]
+            mine = self._by_request.pop(held.request)
+            if len(mine) > 1:
+                mine.remove(held)
+                self._by_request[held.request] = mine
 
     def _reset(
         self,
@@ -250,20 +244,28 @@ class PoolListener:
         entry: ConnectionPoolEntry,
         state: PoolResetState,
     ) -> None:
+        if not state.transaction_was_reset or self.watcher is None or self.guard.failure:
+            return
         held = self._held.get(entry)
-        if self.watcher is not None and held is not None and state.transaction_was_reset:
-            self.watcher.on_implicit_rollback(held)
+        if held is not None:
+            with self.guard.watching():
+                self.watcher.on_implicit_rollback(held)
 
     def _checked_in(self, connection: object, entry: ConnectionPoolEntry) -> None:  # noqa: ARG002
         held = self._held.pop(entry, None)
-        if held is None:
+        if held is None or self.guard.failure:
             return
-        self._forget(held)
-        if self.watcher is not None:
-            entry.info.pop(HELD_IN_INFO, None)
-        now = held.pool.change(0, -1)
-        held.pool.reclaimed += held.proxy() is None
-        self.observer.on_return(held, now - held.started_seconds)
+        try:
+            if held.request is not None:
+                self._forget(held)
+            record_info = entry.record_info
+            if self.watcher is not None and record_info is not None:
+                record_info.pop(HELD_IN_RECORD, None)
+            now = held.pool.change(0, -1)
+            held.pool.reclaimed += held.proxy is None or held.proxy() is None
+            self.observer.on_return(held, now - held.started_seconds)
+        except Exception as error:  # noqa: BLE001 - the application must not see it
+            self.guard.remember(error)
 
 
 def _number(pool: Pool, name: str) -> Any:  # noqa: ANN401 - int or float by name

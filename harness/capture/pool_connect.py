@@ -9,37 +9,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import MethodType
-from typing import Any
 
 from sqlalchemy.pool import Pool, PoolProxiedConnection
 
 __all__ = ["Connect", "timed_connect"]
 
 Connect = Callable[[Pool], PoolProxiedConnection]
+_OWNER = "harness_timed_connect"
+"""The attribute of the replaced method that leads back to who replaced it."""
+
+
+_Timer = Callable[[Pool, Connect], PoolProxiedConnection]
 
 
 class _TimedConnect:
-    """Stands in for `Pool.connect` while anyone listens; passes the call through all timers."""
+    """What stands in for `Pool.connect` while anyone listens: passes calls through all timers."""
 
     def __init__(self, original: Connect) -> None:
         self.original = original
-        self.timers: list[Callable[[Pool, Connect], PoolProxiedConnection]] = []
+        self.timers: list[_Timer] = []
 
-    def __get__(self, pool: Pool | None, owner: type[Pool]) -> Any:  # noqa: ANN401 - a method
-        if pool is None:
-            return self
-        return MethodType(self, pool)
+    def function(self) -> Connect:
+        """It, as a plain function: an object with ``__call__`` takes a call more for each."""
+        timers, original = self.timers, self.original
 
-    def __call__(self, pool: Pool) -> PoolProxiedConnection:
-        timers = self.timers
-        if len(timers) == 1:
-            return timers[0](pool, self.original)
-        return self.call(pool, tuple(timers))
+        def connect(pool: Pool) -> PoolProxiedConnection:
+            if len(timers) == 1:
+                return timers[0](pool, original)
+            return self.call(pool, tuple(timers))
 
-    def call(
-        self, pool: Pool, timers: tuple[Callable[[Pool, Connect], PoolProxiedConnection], ...]
-    ) -> PoolProxiedConnection:
+        setattr(connect, _OWNER, self)
+        return connect
+
+    def call(self, pool: Pool, timers: tuple[_Timer, ...]) -> PoolProxiedConnection:
         if not timers:
             return self.original(pool)
         return timers[-1](pool, lambda inner: self.call(inner, timers[:-1]))
@@ -52,10 +54,11 @@ def timed_connect(timer: Callable[[Pool, Connect], PoolProxiedConnection]) -> It
     Args:
         timer: Gets the pool and what connects, and returns what that returns.
     """
-    timed = vars(Pool)["connect"]
-    if not isinstance(timed, _TimedConnect):
-        timed = _TimedConnect(timed)
-        Pool.connect = timed  # type: ignore[method-assign,assignment] # undone below
+    original = vars(Pool)["connect"]
+    timed: _TimedConnect | None = getattr(original, _OWNER, None)
+    if timed is None:
+        timed = _TimedConnect(original)
+        Pool.connect = timed.function()  # type: ignore[method-assign,assignment] # undone below
     timed.timers.append(timer)
     try:
         yield

@@ -18,10 +18,13 @@ from weakref import ReferenceType
 from greenlet import greenlet
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from harness.capture.histogram import Histogram
 from harness.capture.recording import Checkout
 from harness.capture.requests import ActiveRequest
 
 __all__ = ["Held", "Origin", "PoolState"]
+
+_MOST_RETURNED = 64
 
 
 @dataclass(slots=True, eq=False)
@@ -54,7 +57,12 @@ class PoolState:
     """By number of connections that were out: checkouts that made it so many."""
     waiting_at: Counter[int] = field(default_factory=Counter)
     """By number of waiters: callers who made it so many."""
+    wait: Histogram = field(default_factory=Histogram)
+    hold: Histogram = field(default_factory=Histogram)
+    _returned: list[tuple[float, float]] = field(default_factory=list)
+    """Wait and hold of checkouts that are not in the histograms yet."""
     _changed_seconds: float = 0.0
+    """While somebody waits."""
     _capacity: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,6 +77,20 @@ class PoolState:
         """Callers whom nobody serves before a connection comes back: those beyond the capacity."""
         return max(self.asking + self.checked_out - self._capacity, 0)
 
+    def take_back(self, times_seconds: tuple[float, float]) -> None:
+        """Wait and hold of a checkout; many are counted at once, which takes half as long."""
+        self._returned.append(times_seconds)
+        if len(self._returned) > _MOST_RETURNED:
+            self.count_those_returned()
+
+    def count_those_returned(self) -> None:
+        """Bring the histograms up to date."""
+        # Threads take turns before or after this line, and before or after an `append`.
+        returned, self._returned = self._returned, []
+        for wait_seconds, hold_seconds in returned:
+            self.wait.add(wait_seconds)
+            self.hold.add(hold_seconds)
+
     def change(self, asking: int = 0, checked_out: int = 0) -> float:
         """Somebody asks, gets a connection, gives it back or goes without.
 
@@ -78,26 +100,30 @@ class PoolState:
             The time.
         """
         now_seconds = perf_counter()
-        if self.asking + self.checked_out > self._capacity:
+        out = self.checked_out + checked_out
+        waiting = self.asking + self.checked_out - self._capacity
+        if waiting > 0:
             self.waiting_seconds += now_seconds - self._changed_seconds
-        self._changed_seconds = now_seconds
-        self.asking += asking
-        self.checked_out += checked_out
-        if checked_out > 0:
-            out = self.checked_out
-            self.checked_out_at[out] += 1
-            self.peak_checked_out = max(self.peak_checked_out, out)
-        elif asking > 0:
-            waiting = self.asking + self.checked_out - self._capacity
-            if waiting > 0:
+        if asking:
+            self.asking += asking
+        waiting += asking + checked_out
+        if waiting > 0:
+            self._changed_seconds = now_seconds
+            if asking > 0:
                 self.waiting_at[waiting] += 1
                 self.peak_waiting = max(self.peak_waiting, waiting)
+        if checked_out:
+            self.checked_out = out
+            if checked_out > 0:
+                self.checked_out_at[out] += 1
+                if out > self.peak_checked_out:  # noqa: PLR1730 - as above
+                    self.peak_checked_out = out
         return now_seconds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Origin:
-    """Who asked for a connection, and where."""
+    """Who asked for a connection, and where. Making a frozen one would take three times as long."""
 
     owner: ReferenceType[asyncio.Task[object]] | ReferenceType[threading.Thread] | None = None
     """The task, or the thread where there is none."""
@@ -109,27 +135,33 @@ class Origin:
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """A connection that is out. It keeps nothing alive that would give the connection back."""
+    """A connection that is asked for, and then out: one object, because there is one per checkout.
 
+    It keeps nothing alive that would give the connection back.
+    """
+
+    listener: object
+    """Who has made this: several may be at work."""
     pool: PoolState
-    entry: ConnectionPoolEntry
-    proxy: ReferenceType[PoolProxiedConnection]
-    """What the caller got; gone without having given back if the garbage collector took it."""
-    wait_seconds: float
-    create_seconds: float
-    started_seconds: float
     request: ActiveRequest | None
+    origin: Origin | None
+    asked_seconds: float
+    user: ActiveRequest | None
+    """The request that used it last."""
+    entry: ConnectionPoolEntry | None = None
+    """Once it is out."""
+    proxy: ReferenceType[PoolProxiedConnection] | None = None
+    """What the caller got; gone without having given back if the garbage collector took it."""
+    wait_seconds: float = 0.0
+    create_started_seconds: float = 0.0
+    create_seconds: float = 0.0
+    started_seconds: float = 0.0
     held_at_once: int = 1
     """Connections that its request held then, this one included, of all pools."""
     held_of_pool: int = 1
     """And of this pool alone."""
-    origin: Origin | None = None
-    user: ActiveRequest | None = None
-    """The request that used it last."""
     executing_by: greenlet | None = None
     """What runs a statement on it, while one runs."""
-    executing_seconds: float = 0.0
-    """When that began."""
 
     def checkout(self, hold_seconds: float) -> Checkout:
         """As a record, now that it is back."""

@@ -59,7 +59,7 @@ class ActiveRequest:
     round_trips: int = 0
     answered_seconds: float | None = None
     """When the last part of the response was sent."""
-    when_answered: list[Callable[[], None]] = field(default_factory=list)
+    when_answered: tuple[Callable[[], None], ...] = ()
     """Called just before that."""
     own_task: ReferenceType[asyncio.Task[Any]] | None = None
     """The task in which it came."""
@@ -209,8 +209,16 @@ class RequestTracker:
 
     def begin(self, scope: Scope) -> ActiveRequest:
         """A new request; its scope is read again when it ends."""
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:  # outside of a loop, or on one that is not asyncio's
+            task = None
         return ActiveRequest(
-            next(self._numbers), scope, perf_counter(), own_task=_own_task(), own_thread=get_ident()
+            next(self._numbers),
+            scope,
+            perf_counter(),
+            own_task=ref(task) if task is not None else None,
+            own_thread=get_ident(),
         )
 
     @contextmanager
@@ -250,10 +258,33 @@ class _TrackedApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
-        else:
+            return
+        if scope["type"] != "http":
             await self._talk(scope, receive, send)
+            return
+        # Here and not in a function of its own: each frame of ours is one more to resume whenever
+        # the application has waited for something.
+        tracker = self.tracker
+        request = tracker.begin(scope)
+
+        def send_and_note(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start":
+                request.status = message["status"]
+                request.is_answered = True
+                if tracker.starting is not None:
+                    message = tracker.starting(request, message)
+            elif message["type"] == "http.response.body" and not message.get("more_body", False):
+                request.answer()
+            return send(message)
+
+        token = current_request.set(request)
+        tracker.under_way += 1
+        try:
+            await self.app(scope, receive, send_and_note)
+        finally:
+            tracker.under_way -= 1
+            current_request.reset(token)
+            tracker.end(request)
 
     async def _talk(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self.tracker.talking(scope) as socket:
@@ -288,29 +319,6 @@ class _TrackedApp:
         finally:
             current_lifespan.reset(token)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        tracker = self.tracker
-        request = tracker.begin(scope)
-
-        async def send_and_note(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                request.status = message["status"]
-                request.is_answered = True
-                if tracker.starting is not None:
-                    message = tracker.starting(request, message)
-            elif message["type"] == "http.response.body" and not message.get("more_body", False):
-                request.answer()
-            await send(message)
-
-        token = current_request.set(request)
-        tracker.under_way += 1
-        try:
-            await self.app(scope, receive, send_and_note)
-        finally:
-            tracker.under_way -= 1
-            current_request.reset(token)
-            tracker.end(request)
-
 
 def route_of_stack(frame: FrameType | None) -> str:
     """``GET /template`` of the request that a stack works for; empty where it shows none.
@@ -318,7 +326,7 @@ def route_of_stack(frame: FrameType | None) -> str:
     Found by our own frame around the application: a thread that looks at the stack of another has
     no access to its context.
     """
-    served = _TrackedApp._serve.__code__  # noqa: SLF001 - our own
+    served = _TrackedApp.__call__.__code__
     while frame is not None:
         if frame.f_code is served:
             request: ActiveRequest | None = frame.f_locals.get("request")
@@ -329,11 +337,3 @@ def route_of_stack(frame: FrameType | None) -> str:
 
 def _is_at_work() -> bool:
     return active_request() is not None or current_lifespan.get() is not None
-
-
-def _own_task() -> ReferenceType[asyncio.Task[Any]] | None:
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # outside of a loop, or on one that is not asyncio's
-        return None
-    return ref(task) if task is not None else None

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.findings import SourceLine
 
-__all__ = ["Scope", "endpoint_line", "named", "template_of"]
+__all__ = ["Scope", "endpoint_line", "found_by_router", "named", "template_of"]
 
 Scope = MutableMapping[str, Any]
 
@@ -29,12 +29,19 @@ def named(scope: Scope) -> Scope:
     return remains
 
 
+def found_by_router(scope: Scope) -> tuple[object, object]:
+    """The route, and how it is included: both live as long as the application.
+
+    Newer FastAPI includes routers without copying their routes: the route then knows only its own
+    part of the template, and this context of the scope knows the whole.
+    """
+    fastapi = scope.get("fastapi")
+    return scope.get("route"), fastapi.get("effective_route_context") if fastapi else None
+
+
 def template_of(scope: Scope) -> str | None:
     """The template of the route that was found; None before, and where none fits."""
-    route = scope.get("route")
-    # Newer FastAPI includes routers without copying their routes: the route then knows only its
-    # own part of the template, and this context of the scope knows the whole.
-    included = scope.get("fastapi", {}).get("effective_route_context")
+    route, included = found_by_router(scope)
     if included is not None and getattr(included, "original_route", None) is route:
         route = included
     path: str | None = getattr(route, "path_format", None) or getattr(route, "path", None)

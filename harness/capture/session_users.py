@@ -18,8 +18,8 @@ from harness.capture.requests import ActiveRequest, active_request
 
 __all__ = ["SessionListener"]
 
-_USER = "harness_user"
-"""Key of the request in a session's ``info``."""
+_USER = "_harness_user"
+"""The attribute of a session with its request; most sessions never make their ``info``."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,19 +37,21 @@ class SessionListener:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Listen inside the block."""
-        listener = self.guard.around(self._begun)
-        event.listen(Session, "after_begin", listener)
+        event.listen(Session, "after_begin", self._begun)
         try:
             yield
         finally:
-            self.guard.unlisten(Session, "after_begin", listener)
+            self.guard.unlisten(Session, "after_begin", self._begun)
 
     def _begun(self, session: Session, _: SessionTransaction, __: Connection) -> None:
         request = active_request()
-        if request is None:
+        if request is None or self.guard.failure:
             return
-        user: ActiveRequest | None = session.info.get(_USER)
-        if user is not request:
-            session.info[_USER] = request
-            if user is not None and not user.has_ended:
-                self.on_shared(request)
+        try:
+            user: ActiveRequest | None = getattr(session, _USER, None)
+            if user is not request:
+                setattr(session, _USER, request)
+                if user is not None and not user.has_ended:
+                    self.on_shared(request)
+        except Exception as error:  # noqa: BLE001 - the application must not see it
+            self.guard.remember(error)

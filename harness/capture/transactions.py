@@ -176,7 +176,7 @@ class TransactionListener:
         known = self._requests.get(request.number)
         if known is None:
             known = self._requests[request.number] = _OfRequest()
-            request.when_answered.append(lambda: self._answered(known))
+            request.when_answered += (lambda: self._answered(known),)
         return known
 
     def _answered(self, known: _OfRequest) -> None:

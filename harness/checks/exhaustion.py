@@ -4,7 +4,7 @@ The classes: *queues* (everybody waits and is served), *sheds* (503, the client 
 *errors* (another 5xx: the client cannot tell it from a bug), *hangs* (no answer), *stalls* (what
 needs no database waits too), *leaks* (connections do not come back), *collapses* (does not recover
 while watched). What fails is counted, or longer by an order of magnitude; times that a busy machine
-stretches warn (`exhaustion_limits.py`).
+stretches warn (`exhaustion_limits.py`), and are not looked at where the machine was busy.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 
 from harness.capture.traffic import ExhaustionStory, Outcome
-from harness.checks.exhaustion_limits import exceeded, is_coupled
+from harness.checks.exhaustion_limits import Backends, backends_left, exceeded, is_coupled
 from harness.findings import ProbeVerdict, Verdict
 
 __all__ = ["exhaustion"]
@@ -20,8 +20,16 @@ __all__ = ["exhaustion"]
 _FEWEST_REQUESTS = 10
 
 
-def exhaustion(story: ExhaustionStory) -> ProbeVerdict:
-    """Judge the exhaustion step."""
+def exhaustion(
+    story: ExhaustionStory, *, noise: str = "", backends: Backends | None = None
+) -> ProbeVerdict:
+    """Judge the exhaustion step.
+
+    Args:
+        story: What happened.
+        noise: Why times mean nothing, e.g. what else ran on the machine; empty if they do.
+        backends: What was left at the server; None where nobody looked.
+    """
     affected = [
         item
         for item in story.outcomes
@@ -33,32 +41,49 @@ def exhaustion(story: ExhaustionStory) -> ProbeVerdict:
     if len(affected) < _FEWEST_REQUESTS:
         return _verdict(
             Verdict.INCONCLUSIVE,
-            f"only {len(affected)} requests met the blocked database, {_FEWEST_REQUESTS} needed",
+            f"only {len(affected)} requests met {_what(story)}, {_FEWEST_REQUESTS} needed",
         )
-    if story.recovery_seconds is None:
-        return _verdict(Verdict.FAIL, f"collapses: not one good answer after the block ({seen})")
-    told = f"{seen}; back {story.recovery_seconds:.1f} s after the block"
-    if failure := _failure(story, counts, told):
-        return _verdict(Verdict.FAIL, failure)
+    told = f"{seen}; {_way_back(story)}"
+    if failure := _failure(story, counts):
+        return _verdict(Verdict.FAIL, failure.format(told=told))
     word = "sheds" if counts[Outcome.SHED] else "queues"
-    limits = list(exceeded(story, affected))
+    limits = list(backends_left(backends))
+    limits += [] if noise else exceeded(story, affected)
+    unsure = [f"times are not judged: {noise}"] if noise else []
     verdict = Verdict.WARN if limits else Verdict.PASS
-    return _verdict(verdict, "; ".join([f"{word}: {told}", *limits]))
+    return _verdict(verdict, "; ".join([f"{word}: {told}", *limits, *unsure]))
 
 
-def _failure(story: ExhaustionStory, counts: Counter[Outcome], told: str) -> str:
-    """The class of an application that came back but did harm meanwhile; empty for none."""
-    if counts[Outcome.HANG]:
-        return f"hangs: {told}"
-    if counts[Outcome.ERROR]:
-        return f"errors: {told}; answer 503 with Retry-After"
-    if is_coupled(story):
-        return f"stalls: routes without a database waited too; {told}"
+def _failure(story: ExhaustionStory, counts: Counter[Outcome]) -> str:
+    """The class of an application that did harm, with room for what was seen; empty for none.
+
+    Leaks come first, then stalls: a pool without connections, or a loop that stands still, answers
+    nobody, whatever else happens.
+    """
     if story.checked_out_at_rest:
         ending = "" if story.checked_out_at_rest == 1 else "s"
         out = f"{story.checked_out_at_rest} connection{ending}"
-        return f"leaks: {out} did not come back; {told}"
+        return f"leaks: {out} did not come back; {{told}}"
+    if is_coupled(story):
+        return "stalls: routes without a database waited too; {told}"
+    if story.recovery_seconds is None:
+        return "collapses: {told}"
+    if counts[Outcome.HANG]:
+        return "hangs: {told}"
+    if counts[Outcome.ERROR]:
+        return "errors: {told}; answer 503 with Retry-After"
     return ""
+
+
+def _what(story: ExhaustionStory) -> str:
+    return "the dry pool" if story.has_served_while_dry else "the blocked database"
+
+
+def _way_back(story: ExhaustionStory) -> str:
+    end = "load" if story.has_served_while_dry else "block"
+    if story.recovery_seconds is None:
+        return f"no five good answers in a row after the {end}"
+    return f"back {story.recovery_seconds:.1f} s after the {end}"
 
 
 def _verdict(verdict: Verdict, summary: str) -> ProbeVerdict:

@@ -37,6 +37,8 @@ _REPAIRS: Mapping[str, _Repair] = {
 _EXHAUSTION_FIXES: Mapping[str, str] = {
     "stalls": "never wait for a sync pool on the event loop: declare endpoints with `def`, or use "
     "an async engine",
+    "hangs": "set pool_timeout below the client's patience (2 to 5 s suit most services), and "
+    "statement_timeout below pool_timeout, so that everybody gets an answer",
     "leaks": "close every session, also when waiting for a connection fails or is cancelled",
 }
 

@@ -2,85 +2,100 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from typing import Any
-
-from harness.capture.traffic import ExhaustionStory, LoadStory, RequestOutcome
-from harness.checkup.locust_run import LocustRun, locust_run
-from harness.errors import HarnessError
-from harness.load.story import load_story, recovery_seconds
+from harness.campaign.drought.choice import SmallPool
+from harness.campaign.drought.run import KEPT_REQUESTS, Beside, Meanwhile, run_dry
+from harness.campaign.drought.story import Drought
+from harness.campaign.drought.target import PoolNotOursError, require_pool
+from harness.campaign.drought.trials import cheapest, tried, without_database
+from harness.campaign.scenario import Scenario, packaged
+from harness.campaign.traffic import Load, traffic
+from harness.capture.traffic import ExhaustionStory, LoadStory
+from harness.load.result import LoadResult
+from harness.load.routes import Plan
+from harness.load.story import load_story
+from harness.pool_choice import PoolChoice
 from harness.rig.trouble.locks import block_tables
 from harness.served import ServedApplication, serving
 from harness.stage import Stage
 
 __all__ = ["POOL", "PoolNotOursError", "exhaust", "steady_load"]
 
-Plan = Sequence[tuple[str, str]]
-
 _STEADY_USERS = 8
 _STEADY_SECONDS = 8
 
-POOL = {"pool_size": 2, "max_overflow": 1, "pool_timeout": 1.0}
+POOL = SmallPool(size=2, overflow=1, timeout_seconds=1.0)
 """The pool that is run dry: small, and quick to give up."""
 _USERS_PER_CONNECTION = 4
-_BEFORE_SECONDS = 1.5
 _BLOCK_SECONDS = 3.0
-_AFTER_SECONDS = 3.5
-_KEPT_REQUESTS = 200_000
-"""Each is a point of the timeline. In eight seconds a generator sends a tenth of it; 20 MB."""
-
-
-class PoolNotOursError(HarnessError):
-    """The application does not take its pool's size from its database URL."""
-
-    slug = "pool-not-ours"
+_AROUND_SECONDS = 4.0
+"""Of the users' time, before the block and after it."""
+_TRIAL_SECONDS = 4.0
 
 
 def steady_load(stage: Stage, plan: Plan) -> LoadStory:
     """Let users browse the application with its own pool."""
+    load = Load(_STEADY_USERS, _STEADY_SECONDS, plan=plan)
     with serving(_options(stage), environment=_environment(stage)) as target:
-        with locust_run(
-            "browse", target, plan, users=_STEADY_USERS, seconds=_STEADY_SECONDS
-        ) as run:
-            result = run.result()
+        result = _result(_browse(), load, target)
         return load_story(result, target.status_at_rest())
 
 
-def exhaust(stage: Stage, plan: Plan) -> ExhaustionStory:
+def exhaust(stage: Stage, on_database: Plan, *, others: Plan) -> ExhaustionStory:
     """Run a small pool dry while users browse, then let go.
+
+    Args:
+        stage: The prepared database.
+        on_database: Routes that users browse, at least one; those that stream are left out, since
+            a body that has begun can only be cut off, and which one it is differs from run to run.
+        others: Routes that answer, whether they use the database or not.
 
     Raises:
         PoolNotOursError: If the pool of the application cannot be set through its URL.
     """
-    capacity = int(POOL["pool_size"] + POOL["max_overflow"])
-    users = capacity * _USERS_PER_CONNECTION
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in POOL.items()]
-    seconds = round(_BEFORE_SECONDS + _BLOCK_SECONDS + _AFTER_SECONDS)
-    with serving([*_options(stage), *options], environment=_environment(stage)) as target:
-        with locust_run(
-            "browse", target, plan, users=users, seconds=seconds, kept_requests=_KEPT_REQUESTS
-        ) as run:
-            _await_traffic(target, run)
-            time.sleep(_BEFORE_SECONDS)
-            block = block_tables(stage.url, seconds=_BLOCK_SECONDS)
-            result = run.result()
-        _require_our_pool(target.status())
-    start = result.started_seconds
-    return ExhaustionStory(
-        users=users,
-        pool_capacity=capacity,
-        pool_timeout_seconds=float(POOL["pool_timeout"]),
-        blocked_from_seconds=block.from_seconds - start,
-        blocked_until_seconds=block.until_seconds - start,
-        outcomes=tuple(
-            RequestOutcome(item.offset_seconds, item.seconds, item.outcome)
-            for item in result.samples
-        ),
-        recovery_seconds=recovery_seconds(
-            result.samples, after_seconds=block.until_seconds - start
-        ),
-    )
+    choice = PoolChoice(POOL.size, POOL.overflow, POOL.timeout_seconds)
+    options = [*_options(stage), *choice.options()]
+    with serving(options, environment=_environment(stage)) as target:
+        trials = tried(target, (*on_database[:1], *others), seconds=_TRIAL_SECONDS)
+        require_pool(target, POOL)
+        cheap = cheapest(trials)
+        beside = Beside(without_database(trials)[1], cheap.path if cheap else on_database[0][1])
+        streams = {trial.route for trial in trials if trial.is_streamed}
+        whole = tuple(each for each in on_database if each[0] not in streams)
+        return _dried(stage, target, whole or on_database, beside)
+
+
+def _dried(stage: Stage, target: ServedApplication, plan: Plan, beside: Beside) -> ExhaustionStory:
+    users = POOL.capacity * _USERS_PER_CONNECTION
+    drought = Drought(users, POOL.capacity, POOL.timeout_seconds, _BLOCK_SECONDS, is_locked=True)
+    load = Load(users, _BLOCK_SECONDS + _AROUND_SECONDS, plan=plan, kept_requests=KEPT_REQUESTS)
+
+    def loaded(meanwhile: Meanwhile) -> LoadResult:
+        return _result(_browse(), load, target, meanwhile=meanwhile)
+
+    def locked(seconds: float) -> tuple[float, float]:
+        block = block_tables(stage.url, seconds=seconds)
+        return block.from_seconds, block.until_seconds
+
+    return run_dry(target, drought, beside=beside, loaded=loaded, lock=locked).story
+
+
+def _browse() -> Scenario:
+    return packaged("browse")
+
+
+def _result(
+    scenario: Scenario,
+    load: Load,
+    target: ServedApplication,
+    *,
+    meanwhile: Meanwhile | None = None,
+) -> LoadResult:
+    with traffic(scenario, load, host=target.url) as running:
+        running.await_counting()
+        if meanwhile is not None:
+            meanwhile(running)
+        running.await_end()
+        return running.result()
 
 
 def _options(stage: Stage) -> list[str]:
@@ -90,18 +105,3 @@ def _options(stage: Stage) -> list[str]:
 def _environment(stage: Stage) -> dict[str, str]:
     server = stage.postgres.address.url("postgres", driver="asyncpg")
     return {"HARNESS_POSTGRES": server.render_as_string(hide_password=False)}
-
-
-def _await_traffic(target: ServedApplication, run: LocustRun) -> None:
-    while run.is_running and not target.status()["routes"]:
-        time.sleep(0.05)
-
-
-def _require_our_pool(status: dict[str, Any]) -> None:
-    sizes = [(pool["size"], pool["max_overflow"]) for pool in status["pools"]]
-    if (POOL["pool_size"], POOL["max_overflow"]) not in sizes:
-        raise PoolNotOursError(
-            f"the application's pools are {sizes}: its engine does not take the pool's size "
-            "from the database URL",
-            remedy="give it the whole URL ({async_url}) in [tool.harness.env]",
-        )

@@ -100,14 +100,11 @@ def _under_load(stage: Stage, examined: Sequence[Examined], watcher: Watcher) ->
     if stage.files is not None:
         why = "SQLite lets one writer in at a time: load and the drills need PostgreSQL"
         return _Load(None, None, (ProbeVerdict("load", Verdict.SKIPPED, why),))
-    plan = [
-        (item.operation.name, item.operation.path or "") for item in examined if item.is_loadable
-    ]
-    on_database = [
-        (item.operation.name, item.operation.path or "")
-        for item in examined
-        if item.is_loadable and item.uses_database
-    ]
+    loadable = [item for item in examined if item.is_loadable]
+    plan = tuple((item.operation.name, item.operation.path or "") for item in loadable)
+    on_database = tuple(
+        (item.operation.name, item.operation.path or "") for item in loadable if item.uses_database
+    )
     if not on_database:
         why = "no GET endpoint answered and ran SQL"
         return _Load(None, None, (ProbeVerdict("load", Verdict.SKIPPED, why),))
@@ -116,7 +113,7 @@ def _under_load(stage: Stage, examined: Sequence[Examined], watcher: Watcher) ->
     watcher.step("Running a small pool dry, and back")
     probes = [steady_answers(story), pool_timeouts(story), connections_returned(story)]
     try:
-        drill = exhaust(stage, on_database)
+        drill = exhaust(stage, on_database, others=plan)
     except (PoolNotOursError, CannotBlockError) as error:
         is_given_up = isinstance(error, CannotBlockError)
         verdict = Verdict.INCONCLUSIVE if is_given_up else Verdict.SKIPPED

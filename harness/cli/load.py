@@ -7,17 +7,19 @@ import json
 import os
 import re
 from pathlib import Path
+from textwrap import fill
+from typing import get_args
 
 import click
 from rich.console import Console
 
 from harness.campaign.conduct import Campaign, campaign_ground
 from harness.campaign.probes import PROBES
-from harness.campaign.scenario import Scenario, Settings, packaged
+from harness.campaign.scenario import CountBy, Scenario, Settings, packaged, scenarios_from
 from harness.cli.progress import Progress
 from harness.cli.report_files import make_folder, write_report
 from harness.config import Project, load_project
-from harness.errors import ExitCode, MisuseError
+from harness.errors import ExitCode
 from harness.findings import Verdict
 from harness.load.routes import Plan
 from harness.report.load_content import LoadReport
@@ -28,6 +30,7 @@ __all__ = ["load"]
 
 _ALL = "campaign"
 _TIME = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+_MOST_SECONDS = 24 * 3600
 _EXIT_CODES = {Verdict.FAIL: ExitCode.FINDINGS, Verdict.INCONCLUSIVE: ExitCode.ENVIRONMENT}
 
 
@@ -36,9 +39,13 @@ def _list(context: click.Context, _parameter: click.Parameter, is_wanted: bool) 
         return
     for name in PROBES:
         told = ast.get_docstring(ast.parse(_text(packaged(name)))) or ""
-        click.echo(f"{name:<16}{told.partition(chr(10))[0]}")
-    click.echo(f"{_ALL:<16}All of them, in this order.")
+        click.echo(_row(name, told.partition("\n\n")[0]))
+    click.echo(_row(_ALL, "All of them, in this order."))
     context.exit()
+
+
+def _row(name: str, told: str) -> str:
+    return fill(told, 80, initial_indent=f"{name:<16}", subsequent_indent=" " * 16)
 
 
 def _text(scenario: Scenario) -> str:
@@ -55,6 +62,8 @@ def _seconds(
     total = hours * 3600 + minutes * 60 + seconds
     if not total:
         raise click.BadParameter(f"{text!r} is no time such as 90s, 5m or 1h30m")
+    if total > _MOST_SECONDS:
+        raise click.BadParameter(f"{text!r} is longer than the 24h that are allowed")
     return float(total)
 
 
@@ -68,9 +77,20 @@ def _plan(_context: click.Context, _parameter: click.Parameter, file: Path | Non
         raise click.BadParameter(f"{file} is no JSON list of [route, path]: {error}") from error
 
 
+def _sizes(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[int, ...]:
+    try:
+        sizes = tuple(sorted({int(part) for part in text.split(",") if part.strip()}))
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no list such as 1,2,4,8") from error
+    if any(size < 1 for size in sizes):
+        raise click.BadParameter("a pool has at least one connection")
+    return sizes
+
+
 @click.command
 @click.argument("name")
 @click.argument("locust_options", nargs=-1, type=click.UNPROCESSED)
+@click.option("--scenarios", default="", hidden=True, help="Of Locust, which hands over with it.")
 @click.option(
     "--list",
     callback=_list,
@@ -101,6 +121,44 @@ def _plan(_context: click.Context, _parameter: click.Parameter, file: Path | Non
     callback=_plan,
     help="JSON list of [route, path] to request; default: what OpenAPI tells.",
 )
+@click.option(
+    "--count-by",
+    type=click.Choice(get_args(CountBy)),
+    default="events",
+    show_default=True,
+    help="Who counts for n_plus_one: the probe, pg_stat_statements, or the log of echo=True.",
+)
+@click.option(
+    "--echo-log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the application behind --host writes its echo log.",
+)
+@click.option(
+    "--sizes",
+    default="",
+    callback=_sizes,
+    metavar="1,2,4",
+    help="Pool sizes to try; default: those around the bend.",
+)
+@click.option(
+    "--target-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="Requests a second to serve; default: all it can.",
+)
+@click.option(
+    "--replicas",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="That share the server, with --workers each.",
+)
+@click.option(
+    "--surge",
+    type=click.FloatRange(1),
+    default=2.0,
+    show_default=True,
+    help="Replicas at once while a deployment rolls.",
+)
 @click.option("--i-own-this-target", is_flag=True, help="Allow a host that is not this machine.")
 @click.option(
     "--output",
@@ -115,12 +173,19 @@ def load(  # noqa: PLR0917 - one parameter per option
     context: click.Context,
     name: str,
     locust_options: tuple[str, ...],
+    scenarios: str,
     host: str,
     users: int | None,
     seconds: float | None,
     short: bool,  # noqa: FBT001 - passed by name
     workers: int,
     plan: Plan,
+    count_by: CountBy,
+    echo_log: Path | None,
+    sizes: tuple[int, ...],
+    target_rate: float | None,
+    replicas: int,
+    surge: float,
     i_own_this_target: bool,  # noqa: FBT001 - passed by name
     output: Path,
     as_json: bool,  # noqa: FBT001 - passed by name
@@ -130,7 +195,8 @@ def load(  # noqa: PLR0917 - one parameter per option
     Without --host the application of [tool.harness] is served on its own PostgreSQL. With one, set
     HARNESS_TOKEN to have the probe of the application asked; what needs a server or a pool of our
     own is skipped. What follows -- goes to Locust. Exits with 0 when all is well, 1 on a failed
-    verdict, 2 on misuse, 3 when nothing could be measured.
+    verdict, 2 on misuse, 3 when something could not be measured, 130 when interrupted; then what
+    is known so far is told.
 
     \b
     Example:
@@ -147,10 +213,17 @@ def load(  # noqa: PLR0917 - one parameter per option
         is_short=short,
         workers=workers,
         plan=plan,
+        count_by=count_by,
+        echo_log=echo_log,
         locust_options=locust_options,
+        sizes=sizes,
+        target_rate=target_rate,
+        replicas=replicas,
+        surge=surge,
     )
-    scenarios = [packaged(each) for each in (PROBES if name == _ALL else [name])]
-    code = conducted(load_project(), scenarios, settings, output=output, as_json=as_json)
+    own = scenarios_from(scenarios, probes=PROBES) if scenarios else []
+    chosen = own or [packaged(each) for each in (PROBES if name == _ALL else [name])]
+    code = conducted(load_project(), chosen, settings, output=output, as_json=as_json)
     context.exit(code)
 
 
@@ -176,7 +249,7 @@ def conducted(
     """
     make_folder(output)
     console = Console(stderr=True) if as_json else Console()
-    campaign, is_interrupted = None, False
+    campaign = None
     try:
         with (
             Progress(console).shown() as progress,
@@ -186,27 +259,29 @@ def conducted(
         ):
             campaign = Campaign(project, ground, scenarios)
             campaign.run()
-    except KeyboardInterrupt:
+    except BaseException as error:
         if campaign is None:
             raise
-        is_interrupted = True
-    if campaign is None:
-        raise MisuseError("nothing was held")
+        _told(campaign.report(), console, output=output, as_json=as_json)
+        if not isinstance(error, KeyboardInterrupt):
+            raise
+        return ExitCode.INTERRUPTED
     report = campaign.report()
     _told(report, console, output=output, as_json=as_json)
-    if is_interrupted:
-        return ExitCode.INTERRUPTED
     return _EXIT_CODES.get(report.verdict, ExitCode.CLEAN)
 
 
 def _told(report: LoadReport, console: Console, *, output: Path, as_json: bool) -> None:
-    from harness.report.load_html import load_report_to_html  # noqa: PLC0415 - loads matplotlib
-
+    """On the screen first: a page with charts takes a second, in which Ctrl-C may come."""
     text = load_report_to_json(report)
-    write_report(output, {"load.json": text, "load.html": load_report_to_html(report)})
     if as_json:
         click.echo(text)
-        return
-    console.print()
-    render_load_text(report, console)
-    console.print(f"\nreport  {output / 'load.html'}  {output / 'load.json'}", style="dim")
+    else:
+        console.print()
+        render_load_text(report, console)
+    from harness.report.load_html import load_report_to_html  # noqa: PLC0415 - loads matplotlib
+
+    write_report(output, {"load.json": text, "load.html": load_report_to_html(report)})
+    if not as_json:
+        files = f"{output / 'load.html'}  {output / 'load.json'}"
+        console.print(f"\nreport  {files}", style="dim")

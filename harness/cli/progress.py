@@ -1,11 +1,12 @@
 """How far a verb is: steps as lines that stay; on a terminal, the present detail beside a spinner.
 
-In the log of a CI job nothing moves, so there the detail is a line every few seconds: a job that
-says nothing for long is taken for dead.
+In the log of a CI job nothing moves, so there the detail, or the step again, is a line every few
+seconds: a job that says nothing for long is taken for dead.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ from rich.status import Status
 
 __all__ = ["Progress"]
 
-_SILENCE_SECONDS = 10.0
+_SILENCE_SECONDS = 9.0
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -34,12 +36,14 @@ class Progress:
     _spoke: float = field(default_factory=time.perf_counter)
     _spinner: Status | None = None
     _current: str = ""
+    _detail: str = ""
 
     @contextmanager
     def shown(self) -> Iterator[Progress]:
         """Show it for the block."""
         if not self.console.is_terminal:
-            yield self
+            with self._never_silent():
+                yield self
             return
         with self.console.status("") as self._spinner:
             yield self
@@ -47,16 +51,39 @@ class Progress:
 
     def step(self, text: str) -> None:
         """A new step begins."""
-        self._current = text
+        self._current, self._detail = text, ""
         self._print(text)
         if self._spinner is not None:
             self._spinner.update(text)
 
     def detail(self, text: str) -> None:
         """What the step is working on."""
+        self._detail = text
         if self._spinner is not None:
             self._spinner.update(f"{self._current}  [dim]{text}[/dim]")
-        elif time.perf_counter() - self._spoke >= self.silence_seconds:
+        else:
+            self._break_silence()
+
+    @contextmanager
+    def _never_silent(self) -> Iterator[None]:
+        """Some steps say nothing while they work: somebody else has to."""
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(min(_LOOK_SECONDS, max(0.01, self.silence_seconds))):
+                self._break_silence()
+
+        watcher = threading.Thread(target=watch, daemon=True, name="progress")
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
+
+    def _break_silence(self) -> None:
+        text = self._detail or self._current
+        if text and time.perf_counter() - self._spoke >= self.silence_seconds:
             self._print(f"  {text}")
 
     def _print(self, text: str) -> None:

@@ -24,6 +24,7 @@ from harness.config import Project, load_project
 from harness.database.admin import MAINTENANCE_DATABASE
 from harness.database.server import PostgresServer
 from harness.database.sqlite import SqlitePlace
+from harness.engine_plugin import with_echo
 from harness.middleware import STATUS_PATH, Probe
 from harness.pool_choice import PoolChoice
 from harness.private_output import private_output
@@ -64,6 +65,7 @@ _Announce = Callable[[str, str, Sequence[Worker]], None]
     show_default=True,
     help="Processes that serve, each with pools of its own.",
 )
+@click.option("--echo", is_flag=True, help="Have its engines log what they execute.")
 @click.option("--json", "as_json", is_flag=True, help="Announce as one line of JSON.")
 @click.option("--owned", is_flag=True, hidden=True)
 @click.option("--fd", type=click.IntRange(0), hidden=True)
@@ -75,6 +77,7 @@ def serve(  # noqa: PLR0917 - one parameter per option
     pool_timeout: float | None,
     database: str | None,
     workers: int,
+    echo: bool,  # noqa: FBT001 - passed by name
     as_json: bool,  # noqa: FBT001 - passed by name
     owned: bool,  # noqa: FBT001 - passed by name
     fd: int | None,
@@ -82,7 +85,7 @@ def serve(  # noqa: PLR0917 - one parameter per option
     """Serve the configured application with the probe around it, on its own database.
 
     Reads [tool.harness]; makes a database, its tables and rows, and drops it at the end. The pool
-    options reach the application's engine through its database URL.
+    options and --echo reach the application's engine through its database URL.
 
     \b
     Example:
@@ -96,7 +99,9 @@ def serve(  # noqa: PLR0917 - one parameter per option
     token = project.configuration.token or secrets.token_urlsafe(24)
     pool = PoolChoice(pool_size, max_overflow, pool_timeout)
     with listener, _stage(project, database) as stage:
-        serving = _Serving(stage, listener, token, pool, is_prepared=database is not None)
+        serving = _Serving(
+            stage, listener, token, pool, is_prepared=database is not None, is_echoing=echo
+        )
         announce = _told_as_json(private_output()) if as_json else _announce
         if workers > 1:
             serving.with_workers(workers, announce)
@@ -114,11 +119,12 @@ class _Serving:
     pool: PoolChoice
     is_prepared: bool
     """Whether tables and rows are there already, or nobody's to make."""
+    is_echoing: bool = False
 
     def here(self, announce: _Announce, *, has_siblings: bool) -> None:
         """Serve in this process; beside others, also on a port that is its alone."""
-        pooled = replace(self.stage, url=self.pool.applied_to(self.stage.url))
-        app = pooled.load_app()
+        url = self.pool.applied_to(self.stage.url)
+        app = replace(self.stage, url=with_echo(url) if self.is_echoing else url).load_app()
         if not self.is_prepared:
             self.stage.prepare()
         with ExitStack() as stack:
@@ -139,7 +145,11 @@ class _Serving:
         with workers_on(
             self.listener,
             count=count,
-            options=[*self.pool.options(), "--database", self.stage.url.database or ""],
+            options=[
+                *self.pool.options(),
+                *("--database", self.stage.url.database or ""),
+                *(["--echo"] if self.is_echoing else []),
+            ],
             environment={"HARNESS_TOKEN": self.token, **_server_of(self.stage)},
         ) as workers:
             announce(_address(self.listener), self.token, list(workers))

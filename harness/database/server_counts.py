@@ -9,7 +9,7 @@ database where that has it already.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -58,6 +58,8 @@ class ServerCounts:
 
     tally: ServerTally
     """The difference; inconclusive until the block has ended."""
+    so_far: Callable[[], ServerTally] | None = None
+    """Reads the difference until now, in 0.04 s; None where nothing is counted (any more)."""
 
 
 @contextmanager
@@ -89,9 +91,11 @@ def server_counts(
             counts.tally = ServerTally(database, Verdict.SKIPPED, counters)
             yield counts
             return
-        before = behind.call(counters.read())
+        before, wanted = behind.call(counters.read()), frozenset(roles) or {address.user}
+        counts.so_far = lambda: counters.since(before, wanted)
         yield counts
-        counts.tally = counters.since(before, frozenset(roles) or {address.user})
+        counts.so_far = None
+        counts.tally = counters.since(before, wanted)
 
 
 @dataclass(frozen=True, slots=True)

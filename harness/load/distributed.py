@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -21,9 +22,10 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from harness.load.session import Session
 
-__all__ = ["connect", "on_quitting", "on_stopping"]
+__all__ = ["connect", "on_quitting", "on_stopping", "tell_workers_to_count"]
 
 _KEY = "harness"
+_COUNT = "harness-count"
 _STOP = "harness-stop"
 _LAST = "harness-last"
 _PATIENCE_SECONDS = 10.0
@@ -32,8 +34,14 @@ _ORPHAN_SECONDS = 0.5
 _GRACE_SECONDS = 5.0
 
 
-def connect(session: Session, environment: Environment) -> None:
-    """Let this process send its counts, or receive those of others, as its runner requires."""
+def connect(session: Session, environment: Environment, *, begin: Callable[[], None]) -> None:
+    """Let this process send its counts, or receive those of others, as its runner requires.
+
+    Args:
+        session: Of this process.
+        environment: Locust's.
+        begin: Begins to count from nothing, on a worker whose master says so.
+    """
     runner = environment.runner
     if isinstance(runner, MasterRunner):
         events.worker_report.add_listener(
@@ -45,11 +53,19 @@ def connect(session: Session, environment: Environment) -> None:
         runner.register_message(
             _STOP, lambda msg, **_: _stop_worker(session, runner, msg), concurrent=True
         )
+        runner.register_message(_COUNT, lambda msg, **_: _count_anew(environment, msg, begin))
         options = environment.parsed_options
         if options is not None and options.processes:
             _follow_master(os.getppid())
         else:
             gevent.signal_handler(signal.SIGINT, runner.quit)
+
+
+def tell_workers_to_count(environment: Environment) -> None:
+    """On the master, after a warm-up: what workers have counted so far is not asked for."""
+    options, runner = environment.parsed_options, environment.runner
+    if isinstance(runner, MasterRunner) and options is not None:
+        runner.send_message(_COUNT, {"run": options.harness_run})
 
 
 def on_stopping(session: Session, environment: Environment) -> None:
@@ -71,6 +87,13 @@ def on_quitting(session: Session, environment: Environment) -> None:
     runner = environment.runner
     if isinstance(runner, WorkerRunner):
         _send_last(session, runner)
+
+
+def _count_anew(environment: Environment, message: Message, begin: Callable[[], None]) -> None:
+    options = environment.parsed_options
+    if options is not None:
+        options.harness_run = message.data["run"]
+        begin()
 
 
 def _take(session: Session, client_id: str, report: Any) -> None:  # noqa: ANN401 - from a message

@@ -18,16 +18,18 @@ import gevent.os
 from locust import events
 from locust.env import Environment
 from locust.exception import StopTest
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from harness.errors import ExitCode, HarnessError, MisuseError
 from harness.load.arrivals import Arrivals
-from harness.load.distributed import connect, on_quitting, on_stopping
+from harness.load.distributed import connect, on_quitting, on_stopping, tell_workers_to_count
+from harness.load.handover import choose_steady_mix, hand_over, is_campaign
 from harness.load.options import add_options
 from harness.load.safety import require_own_target, require_short_run
 from harness.load.session import Session, say
 from harness.load.tally import answer_of
 from harness.private_output import private_output
+from harness.scan.items import items_in
 
 __all__ = ["register", "session_of"]
 
@@ -56,16 +58,21 @@ def session_of() -> Session:
 
 
 def _guard(**_: object) -> None:
-    signal.signal(signal.SIGINT, _leave)
+    """Until `_init`: Locust makes its parser again for each page of the web UI that it shows."""
+    if signal.getsignal(signal.SIGINT) is not _leave:
+        signal.signal(signal.SIGINT, _leave)
 
 
 def _init(session: Session, environment: Environment) -> None:
     if environment.parsed_options is None or environment.runner is None:
         return
-    connect(session, environment)
+    connect(session, environment, begin=lambda: _begin(session, environment))
     if isinstance(environment.runner, WorkerRunner):
         return
     try:
+        if is_campaign(environment):
+            hand_over(environment)
+        choose_steady_mix(environment)
         _require_sense(environment)
         session.aim(environment)
     except HarnessError as error:
@@ -73,9 +80,11 @@ def _init(session: Session, environment: Environment) -> None:
     gevent.signal_handler(signal.SIGINT, lambda: _interrupt(session, environment))
     gevent.signal_handler(signal.SIGTERM, lambda: _await_end(session, environment))
     if environment.parsed_options.owned:
-        gevent.spawn(_stop_with_owner)
+        gevent.spawn(_follow_owner, session)
     if environment.parsed_options.announce:
         session.listener = private_output()
+    if environment.parsed_options.stepped:
+        session.steps.listener = session.listener
 
 
 def _require_sense(environment: Environment) -> None:
@@ -83,12 +92,14 @@ def _require_sense(environment: Environment) -> None:
     if options is None:
         return
     require_short_run(options.run_time, longest_seconds=options.longest)
-    for name in ("keep_requests", "warm_up"):
-        if getattr(options, name) and isinstance(environment.runner, MasterRunner):
-            raise MisuseError(
-                f"--{name.replace('_', '-')} is for one process, and a master sends nothing itself",
-                remedy="leave it out, or run without --processes and --master",
-            )
+    if options.keep_requests and isinstance(environment.runner, MasterRunner):
+        raise MisuseError(
+            "--keep-requests is for one process, and a master sends nothing itself",
+            remedy="leave it out, or run without --processes and --master",
+        )
+    is_one = isinstance(environment.runner, LocalRunner) and (options.num_users or 1) == 1
+    if options.stepped and not (is_one and options.owned and options.announce):
+        raise MisuseError("--stepped is for one user, with --owned and --announce")
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -133,40 +144,58 @@ def _note_interruption(session: Session, environment: Environment) -> None:
     is_headless = options is None or options.headless
     session.was_asked_to_end = True
     session.is_interrupted |= session.run.is_running or is_headless
+    session.steps.end()
 
 
 def _start(session: Session, environment: Environment) -> None:
     options, runner = environment.parsed_options, environment.runner
     if options is None or runner is None:
         return
-    if not isinstance(runner, WorkerRunner):
-        _require_same_target(session, environment)
-        # Locust sends its options, and whatever stands beside them, to workers that start.
-        options.harness_run = session.run.number + 1
-        options.harness_users = max(1, runner.target_user_count)
+    if isinstance(runner, WorkerRunner):
+        _begin(session, environment)
+        return
+    _require_same_target(session, environment)
+    # Locust sends its options, and whatever stands beside them, to workers that start.
+    options.harness_run = session.run.number + 1
+    options.harness_users = max(1, runner.target_user_count)
+    _begin(session, environment)
+    if options.warm_up:
+        number = session.run.number
+        gevent.spawn_later(options.warm_up, _end_warm_up, session, environment, number)
+    else:
+        session.announce("counting")
+
+
+def _begin(session: Session, environment: Environment) -> None:
+    """Count a run from nothing."""
+    options, runner = environment.parsed_options, environment.runner
+    if options is None or runner is None:
+        return
     session.run.start(
         number=options.harness_run,
         most_samples=options.keep_requests,
         arrivals=_arrivals(environment),
     )
+    session.is_counting_items = options.count_items
     session.reporter.reset()
-    if options.warm_up:
-        gevent.spawn_later(options.warm_up, _end_warm_up, session, environment)
-    else:
-        session.announce("counting")
     if isinstance(runner, MasterRunner):
         session.book.start(client.id for client in runner.clients.all)
     if not isinstance(runner, WorkerRunner):
         gevent.spawn(_watch, session, environment)
 
 
-def _end_warm_up(session: Session, environment: Environment) -> None:
-    """Counting begins; what the users are in the midst of is counted when it ends."""
-    run = session.run
-    if run.is_running:
-        arrivals = _arrivals(environment)
-        run.start(number=run.number, most_samples=run.most_samples, arrivals=arrivals)
-        session.announce("counting")
+def _end_warm_up(session: Session, environment: Environment, number: int) -> None:
+    """Counting begins; what the users are in the midst of is counted when it ends.
+
+    As a run of another number: reports on the one before are still on their way.
+    """
+    options, run = environment.parsed_options, session.run
+    if options is None or not run.is_running or run.number != number:
+        return
+    options.harness_run = number + 1
+    _begin(session, environment)
+    tell_workers_to_count(environment)
+    session.announce("counting")
 
 
 def _require_same_target(session: Session, environment: Environment) -> None:
@@ -227,7 +256,14 @@ def _request(
     if context:
         seconds += context.get("harness_late_seconds", 0.0)
     answer = answer_of(getattr(response, "status_code", None), exception)
-    session.run.count(name, answer, seconds=seconds)
+    items = _items(response) if session.is_counting_items else None
+    session.run.count(name, answer, seconds=seconds, items=items)
+    session.steps.after(name, answer, items)
+
+
+def _items(response: Any) -> int | None:  # noqa: ANN401 - geventhttpclient's
+    headers = getattr(response, "headers", None)
+    return items_in(response.content or b"", headers.get("content-type", "")) if headers else None
 
 
 def _quitting(session: Session, environment: Environment) -> None:
@@ -242,8 +278,8 @@ def _quitting(session: Session, environment: Environment) -> None:
         environment.process_exit_code = code
 
 
-def _stop_with_owner() -> None:
+def _follow_owner(session: Session) -> None:
     """The end of standard input means that the owner is gone, however it went."""
     while gevent.os.tp_read(0, 1):
-        pass
+        session.steps.go_on()
     os._exit(ExitCode.ENVIRONMENT)

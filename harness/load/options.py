@@ -1,4 +1,7 @@
-"""What the harness adds to Locust's command line, and to the form of its web UI."""
+"""What the harness adds to Locust's command line.
+
+Two kinds: of a single run, and of the campaign that a headless run without users and time is.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,47 @@ from argparse import ArgumentParser, ArgumentTypeError
 
 from locust.util.timespan import parse_timespan
 
-__all__ = ["LONGEST_SECONDS", "add_options"]
+__all__ = ["DEFAULT_PAGE_SIZE", "HANDED_ON", "LONGEST_SECONDS", "add_options"]
 
 LONGEST_SECONDS = 600
 """How long a run may be where nothing else is said."""
+DEFAULT_PAGE_SIZE = 10
+_OF_CAMPAIGNS = {
+    "output": ("DIR", "Folder for the report; default harness-report"),
+    "count-by": ("WHO", "Who counts for n_plus_one: events, server or echo"),
+    "echo-log": ("FILE", "Where the application behind --host writes its echo log"),
+    "sizes": ("1,2,4", "Pool sizes to try; default: those around the bend"),
+    "target-rate": ("N", "Requests a second to serve; default: all it can"),
+    "replicas": ("N", "Of the application, that share the server"),
+    "surge": ("X", "Replicas at once while a deployment rolls"),
+}
+HANDED_ON = (
+    *("short", "plan", "i_own_this_target", "json"),
+    *(name.replace("-", "_") for name in _OF_CAMPAIGNS),
+)
+"""Options that ``harness load`` takes as well, by the same names: a campaign hands them on, and
+what they may be is for the other side to say."""
 _MOST_SECONDS = 24 * 3600
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """Add ours to Locust's parser."""
+    """Add ours to Locust's parser; the scenarios are in the list of the web UI by default."""
+    parser.set_defaults(class_picker=True)
+    _add_options_of_runs(parser)
+    _add_options_of_campaigns(parser)
+
+
+def _add_options_of_campaigns(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "harness: all probes",
+        "Held by --headless without --users and --run-time, or those of the classes that are named",
+    )
+    group.add_argument("--short", action="store_true", help="The short form: less, and shorter")
+    for name, (metavar, told) in _OF_CAMPAIGNS.items():
+        group.add_argument(f"--{name}", metavar=metavar, default="", help=told)
+
+
+def _add_options_of_runs(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("harness")
     group.add_argument(
         "--plan", metavar="FILE", default="", help="JSON list of [route, path] to request"
@@ -52,7 +87,34 @@ def add_options(parser: ArgumentParser) -> None:
         metavar="TIME",
         type=parse_timespan,
         default=0,
-        help="Send for so long before counting begins, as part of --run-time (one process)",
+        help="Send for so long before counting begins, as part of --run-time",
+    )
+    group.add_argument(
+        "--page-size",
+        metavar="N",
+        type=int,
+        default=DEFAULT_PAGE_SIZE,
+        help="Items to ask for, in scenarios that ask for pages of any size; default 10",
+    )
+    group.add_argument(
+        "--count-items", action="store_true", help="Count the items that answers hold, by route"
+    )
+    group.add_argument(
+        "--stepped",
+        action="store_true",
+        help="One user: say when a request was answered, wait for a byte before the next",
+    )
+    group.add_argument(
+        "--write",
+        metavar="JSON",
+        default="",
+        help='Write through this endpoint: {"method": …, "path": …, "body": …} with {key} in it',
+    )
+    group.add_argument(
+        "--keys",
+        metavar="TEXT",
+        default="",
+        help="What the keys of writers begin with; default: by chance",
     )
     group.add_argument("--owned", action="store_true", help="Stop when standard input ends")
     group.add_argument(

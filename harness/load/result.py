@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from harness.capture.reckoning import Write
 from harness.capture.traffic import Outcome
 from harness.capture.windows import ClientWindow
 from harness.findings import ProbeVerdict, Verdict
@@ -55,6 +56,8 @@ class LoadResult:
     """Of the run by itself; whoever started it may know more."""
     samples: tuple[Sample, ...] = field(default=(), repr=False)
     """Single requests, the first ones, where they were asked for."""
+    writes: tuple[Write, ...] = field(default=(), repr=False)
+    """What writers have sent, each with a key of its own; of a run of one process."""
 
     def write(self, file: Path) -> None:
         """Write as JSON, for the process that asked for the run."""
@@ -71,6 +74,7 @@ class LoadResult:
             "is_interrupted": self.is_interrupted,
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "samples": [_row(sample) for sample in self.samples],
+            "writes": [(write.key, write.status) for write in self.writes],
         }
         # In one step: whoever waits for the file must not read half of it.
         part = file.with_name(f"{file.name}.part")
@@ -83,13 +87,16 @@ class LoadResult:
         data = json.loads(file.read_text(encoding="utf-8"))
         rows: Iterable[tuple[float, float, str, str]] = data.pop("samples")
         samples = tuple(Sample(row[0], row[1], row[2], Outcome(row[3])) for row in rows)
+        writes = tuple(Write(row[0], row[1]) for row in data.pop("writes", ()))
         tally = Tally.from_json(data.pop("tally"))
         losses = tuple(data.pop("losses"))
         verdicts = tuple(
             ProbeVerdict(row["probe"], Verdict(row["verdict"]), row["summary"])
             for row in data.pop("verdicts")
         )
-        return cls(tally=tally, losses=losses, verdicts=verdicts, samples=samples, **data)
+        return cls(
+            tally=tally, losses=losses, verdicts=verdicts, samples=samples, writes=writes, **data
+        )
 
 
 def client_window(result: LoadResult) -> ClientWindow:

@@ -29,6 +29,8 @@ class Run:
     tally: Tally = field(default_factory=Tally)
     most_samples: int = 0
     samples: list[Sample] = field(default_factory=list)
+    writes: dict[str, int | None] = field(default_factory=dict)
+    """By key what it was answered; None for no answer, or none yet."""
     arrivals: Arrivals | None = None
     """None where users wait for their answers."""
     cpu_started_seconds: float = 0.0
@@ -42,6 +44,7 @@ class Run:
         self.arrivals = arrivals
         self.tally = Tally()
         self.samples = []
+        self.writes = {}
         self.peak_users = 0
         self.cpu = 0.0
         self.cpu_started_seconds = time.process_time()
@@ -72,13 +75,19 @@ class Run:
         now = time.monotonic() if self.is_running else self.ended_seconds
         return now - self.started_seconds
 
-    def count(self, route: str, answer: Answer, *, seconds: float) -> None:
+    def count(
+        self, route: str, answer: Answer, *, seconds: float, items: int | None = None
+    ) -> None:
         """Count a request that has just ended."""
         ended_seconds = time.monotonic() - self.started_seconds
-        self.tally.add(route, answer, seconds=seconds, ended_seconds=ended_seconds)
+        self.tally.add(route, answer, seconds=seconds, ended_seconds=ended_seconds, items=items)
         if len(self.samples) < self.most_samples:
             sample = Sample(ended_seconds - seconds, seconds, route, answer.outcome)
             self.samples.append(sample)
+
+    def leave(self, route: str) -> None:
+        """Count a request whose client has left on purpose."""
+        self.tally.left[route] = self.tally.left.get(route, 0) + 1
 
     def take_tally(self) -> Tally:
         """What was counted since the last time; the counts begin from nothing again."""

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
+from harness.capture.reckoning import Write
 from harness.errors import BlindRecorderError, ExitCode, HarnessError, UnreachableTargetError
 from harness.findings import ProbeVerdict, Verdict
 from harness.load.judgement import exit_code, interrupted_line, judged_load, line_of
@@ -23,6 +24,7 @@ from harness.load.result import LoadResult
 from harness.load.run import Run
 from harness.load.safety import require_answer, require_own_target
 from harness.load.statuses import status_at_rest
+from harness.load.steps import Steps
 from harness.load.workers import Reporter, WorkerBook
 from harness.served import ServedApplication, serving
 
@@ -44,6 +46,8 @@ class Session:
     is_interrupted: bool = False
     was_asked_to_end: bool = False
     is_quitting: bool = False
+    steps: Steps = field(default_factory=Steps)
+    is_counting_items: bool = False
     listener: TextIO | None = None
     """Whoever wants to know when counting begins and ends."""
 
@@ -94,6 +98,7 @@ class Session:
             losses=self.book.losses() if is_master else (),
             is_interrupted=self.is_interrupted,
             samples=tuple(run.samples),
+            writes=tuple(Write(key, status) for key, status in run.writes.items()),
         )
 
     def conclude(self, environment: Environment) -> int | None:

@@ -15,7 +15,7 @@ from harness.capture.histogram import Histogram
 from harness.capture.traffic import Outcome
 from harness.load.timeline import Timeline
 
-__all__ = ["Answer", "Tally", "answer_of"]
+__all__ = ["Answer", "ItemCount", "Tally", "answer_of"]
 
 _REDIRECT = 300
 _CLIENT_ERROR = 400
@@ -79,6 +79,19 @@ def answer_of(status: int | None, failure: object = None) -> Answer:
     return Answer.REDIRECT if status >= _REDIRECT else Answer.OK
 
 
+@dataclass(slots=True)
+class ItemCount:
+    """Of good answers that hold items, such as a page's rows."""
+
+    answers: int = 0
+    items: int = 0
+
+    def add(self, items: int, *, answers: int = 1) -> None:
+        """Count an answer, or those of another process."""
+        self.answers += answers
+        self.items += items
+
+
 @dataclass(slots=True, eq=False)
 class Tally:
     """Counts of one run, or of a part of one."""
@@ -87,8 +100,21 @@ class Tally:
     timeline: Timeline = field(default_factory=Timeline)
     dropped: int = 0
     """Arrivals that were not sent in time."""
+    items: dict[str, ItemCount] = field(default_factory=dict)
+    """By route, where items are counted."""
+    left: dict[str, int] = field(default_factory=dict)
+    """By route, requests whose client left on purpose: neither answered nor failed, and in no other
+    count."""
 
-    def add(self, route: str, answer: Answer, *, seconds: float, ended_seconds: float) -> None:
+    def add(
+        self,
+        route: str,
+        answer: Answer,
+        *,
+        seconds: float,
+        ended_seconds: float,
+        items: int | None = None,
+    ) -> None:
         """Count a request.
 
         Args:
@@ -96,6 +122,7 @@ class Tally:
             answer: What came of it.
             seconds: How long it took.
             ended_seconds: When that was, after the start of the load.
+            items: That the answer holds; None where nobody counts, or it holds no list.
         """
         by_answer = self.routes.setdefault(route, {})
         histogram = by_answer.get(answer)
@@ -103,6 +130,8 @@ class Tally:
             histogram = by_answer[answer] = Histogram()
         histogram.add(seconds)
         self.timeline.add(ended_seconds, seconds, is_good=answer in _GOOD)
+        if items is not None and answer in _GOOD:
+            self.items.setdefault(route, ItemCount()).add(items)
 
     def merge(self, other: Tally, *, shift_seconds: int = 0) -> None:
         """Add what another process counted; its timeline may be made coarser by this."""
@@ -110,8 +139,12 @@ class Tally:
             mine = self.routes.setdefault(route, {})
             for answer, histogram in by_answer.items():
                 mine.setdefault(answer, Histogram()).merge(histogram)
+        for route, counted in other.items.items():
+            self.items.setdefault(route, ItemCount()).add(counted.items, answers=counted.answers)
         self.timeline.merge(other.timeline, shift_seconds=shift_seconds)
         self.dropped += other.dropped
+        for route, count in other.left.items():
+            self.left[route] = self.left.get(route, 0) + count
 
     @property
     def requests(self) -> int:
@@ -162,7 +195,13 @@ class Tally:
             route: {str(answer): found.as_json() for answer, found in by_answer.items()}
             for route, by_answer in self.routes.items()
         }
-        return {"routes": routes, "timeline": self.timeline.as_json(), "dropped": self.dropped}
+        return {
+            "routes": routes,
+            "timeline": self.timeline.as_json(),
+            "dropped": self.dropped,
+            "items": {route: [found.answers, found.items] for route, found in self.items.items()},
+            "left": self.left,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Tally:
@@ -171,4 +210,6 @@ class Tally:
             route: {Answer(name): Histogram.from_json(found) for name, found in by_answer.items()}
             for route, by_answer in data["routes"].items()
         }
-        return cls(routes, Timeline.from_json(data["timeline"]), data["dropped"])
+        items = {route: ItemCount(*counted) for route, counted in data["items"].items()}
+        timeline = Timeline.from_json(data["timeline"])
+        return cls(routes, timeline, data["dropped"], items, dict(data["left"]))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from locust import FastHttpUser, constant
 from locust.env import Environment
 
 from harness.load import listeners
+from harness.load.options import DEFAULT_PAGE_SIZE
 
 __all__ = ["HarnessUser"]
 
@@ -22,6 +23,8 @@ class HarnessUser(FastHttpUser):
     """
 
     abstract = True
+    probe: ClassVar[str] = "browse"
+    """Which one is held with this traffic, where a headless run says neither users nor time."""
     wait_time = constant(0)
     network_timeout = 10.0
     """Seconds; a request that takes longer counts as one without an answer."""
@@ -46,6 +49,12 @@ class HarnessUser(FastHttpUser):
         late_seconds = time.monotonic() - self._due_seconds
         self._due_seconds = None
         return {"harness_late_seconds": max(0.0, late_seconds)}
+
+    @property
+    def page_size(self) -> int:
+        """How many items to ask for, where the route has pages: what ``--page-size`` says."""
+        options = self.environment.parsed_options
+        return int(options.page_size) if options is not None else DEFAULT_PAGE_SIZE
 
     def get(self, template: str, **values: object) -> None:
         """Request a route.

@@ -158,7 +158,7 @@ def exhaustion_lines(story: ExhaustionStory | None, *, width: int) -> Iterator[T
     yield heading("exhaustion, on purpose")
     yield from _indented(exhaustion_setting(story), width)
     columns = [Column("outcome", "left"), Column("meaning", "left")]
-    columns += [Column(name) for name in ("requests", "while blocked", "p50", "max")]
+    columns += [Column(name) for name in ("requests", "while dry", "p50", "max")]
     rows = [
         Row(
             (

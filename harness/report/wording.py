@@ -14,6 +14,7 @@ from harness.report.quantities import counted, duration, grouped
 __all__ = [
     "SEVERITY_WORDS",
     "allow_entry",
+    "drought_name",
     "endpoint_notes",
     "exhaustion_setting",
     "finding_reference",
@@ -91,16 +92,22 @@ def exhaustion_setting(story: ExhaustionStory) -> str:
     """What was done to the pool."""
     return (
         f"{counted(story.users, 'user')} against {counted(story.pool_capacity, 'connection')}, "
-        f"pool timeout {duration(story.pool_timeout_seconds)}; every statement blocked "
+        f"pool timeout {duration(story.pool_timeout_seconds)}; {drought_name(story)} "
         f"from {duration(story.blocked_from_seconds)} to {duration(story.blocked_until_seconds)}"
     )
+
+
+def drought_name(story: ExhaustionStory) -> str:
+    """What was the matter while the pool was dry."""
+    return "more users than it serves" if story.has_served_while_dry else "every statement blocked"
 
 
 def recovery_text(story: ExhaustionStory) -> str:
     """Whether the application came back, and how long that took."""
     if story.recovery_seconds is None:
         return "not recovered while watched"
-    return f"recovered {duration(story.recovery_seconds)} after the block ended"
+    end = "the users left" if story.has_served_while_dry else "the block ended"
+    return f"recovered {duration(story.recovery_seconds)} after {end}"
 
 
 def headline(report: Report) -> str:

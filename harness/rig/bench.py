@@ -23,9 +23,13 @@ from harness.database.sqlite import SqlitePlace
 from harness.errors import MisuseError
 from harness.pool_choice import PoolChoice
 from harness.provision import place_for
-from harness.rig.protocol import Serving, Started, Stretch
+from harness.rig.protocol import Grown, Serving, Started, Stretch
 from harness.rig.rows import counted_rows
+from harness.rig.scratch import Scratch, scratch
+from harness.rig.server_statements import ServerStatements, server_statements
+from harness.rig.trouble.ledger import keys_by_select
 from harness.rig.trouble.proxy import Proxy, proxied
+from harness.rig.trouble.refusal import CannotTroubleError
 from harness.rig.trouble.restart import keep_answered_commits
 from harness.rig.troubles import Scene, trouble_named
 from harness.rig.window import NOT_WATCHED, Observatory
@@ -59,6 +63,9 @@ class Bench:
     _serving: ExitStack = field(default_factory=ExitStack)
     _served: ServedApplication | None = None
     _proxy: Proxy | None = None
+    _scratch: Scratch | None = None
+    _counting: ExitStack = field(default_factory=ExitStack)
+    _statements: ServerStatements | None = None
     _trouble: ExitStack = field(default_factory=ExitStack)
     _facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -104,6 +111,8 @@ class Bench:
         workers: int = 1,
         environment: Mapping[str, str] | None = None,
         is_proxied: bool = False,
+        is_scratch: bool = False,
+        is_echoing: bool = False,
         start_seconds: float = _START_SECONDS,
     ) -> Serving:
         """Serve the application with these parameters; one that is served is stopped first.
@@ -115,6 +124,9 @@ class Bench:
             workers: Processes.
             environment: Further variables for them. What the configuration sets wins.
             is_proxied: Put a proxy between application and server, whose network can be cut.
+            is_scratch: On a copy of the database, which `grow_rows` may fill, and which is dropped
+                when serving stops.
+            is_echoing: Its engines log what they execute.
             start_seconds: How long it may take to come up.
 
         Raises:
@@ -124,10 +136,14 @@ class Bench:
         stage = self._required_place().stage
         self.stop()
         pool = PoolChoice(pool_size, max_overflow, pool_timeout)
-        options = ["--database", stage.url.database or "", "--workers", str(workers)]
         self.progress(f"serving with {', '.join(pool.options()) or 'its own pool'}")
         with ExitStack() as stack:
-            proxy = stack.enter_context(proxied(stage.url)) if is_proxied else None
+            copy = stack.enter_context(scratch(stage)) if is_scratch else None
+            url = stage.url if copy is None else copy.url
+            options = ["--database", url.database or "", "--workers", str(workers)]
+            options += ["--echo"] if is_echoing else []
+            is_reached = is_proxied and not isinstance(stage.server, SqlitePlace)
+            proxy = stack.enter_context(proxied(stage.url)) if is_reached else None
             served = stack.enter_context(
                 serving(
                     [*options, *pool.options()],
@@ -136,13 +152,15 @@ class Bench:
                 )
             )
             self._serving, self._served, self._proxy = stack.pop_all(), served, proxy
+            self._scratch = copy
         return Serving(served.url, served.token, served.workers, str(served.log or ""))
 
     def stop(self) -> None:
         """Stop serving, if anything is served; its troubles are over before."""
         served, self._serving = self._serving, ExitStack()
-        self._served = self._proxy = None
+        self._served = self._proxy = self._scratch = None
         with served:
+            self.end_statements()
             self.end_trouble()
 
     def begin_window(self, generator_pids: Iterable[int] = ()) -> None:
@@ -210,6 +228,54 @@ class Bench:
         stage = self._required_place().stage
         return counted_rows(stage.url, select)
 
+    def keys(self, select: str, beginning: str) -> Mapping[str, int]:
+        """How often each key is in the application's database; see `ledger.keys_by_select`."""
+        return keys_by_select(self._required_place().stage.url, select, beginning=beginning)
+
+    def grow_rows(self, rows: int) -> Grown:
+        """Bring every table of the copy that is served to so many further rows.
+
+        Raises:
+            MisuseError: What is served is no copy.
+        """
+        if self._scratch is None:
+            raise MisuseError("rows are added to a copy", remedy="serve with is_scratch=True")
+        self.progress(f"adding rows: {rows} more in every table")
+        return self._scratch.grow(rows)
+
+    def begin_statements(self) -> str:
+        """Count what the server runs for the application.
+
+        Returns:
+            Why it does not count; empty if it does.
+        """
+        self.end_statements()
+        stage = self._required_place().stage
+        if isinstance(stage.server, SqlitePlace):
+            return "SQLite counts no statements"
+        url = stage.url if self._scratch is None else self._scratch.url
+        address = stage.server.address
+        counting = server_statements(address, url.database or "")
+        counted = self._counting.enter_context(counting)
+        self._statements = None if isinstance(counted, str) else counted
+        return counted if isinstance(counted, str) else ""
+
+    def take_statements(self) -> Mapping[str, int]:
+        """Executions by statement since the last time; see `ServerStatements.take`.
+
+        Raises:
+            MisuseError: Nobody counts.
+        """
+        if self._statements is None:
+            raise MisuseError("nobody counts", remedy="begin to count first")
+        return self._statements.take()
+
+    def end_statements(self) -> None:
+        """Count no more."""
+        self._statements = None
+        counting, self._counting = self._counting, ExitStack()
+        counting.close()
+
     def close(self) -> None:
         """Give everything back."""
         with self._resources:
@@ -217,6 +283,8 @@ class Bench:
 
     def _scene(self) -> Scene:
         place = self._required_place()
+        if isinstance(place.stage.server, SqlitePlace):
+            raise CannotTroubleError(NOT_WATCHED)
         backend = place.observatory.sampler.backend if place.observatory.sampler else None
         spare = frozenset() if backend is None else frozenset({backend})
         return Scene(place.stage.url, place.stage.postgres, self._proxy, spare)

@@ -18,17 +18,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import RigError
+from harness.errors import HarnessError, RigError
 from harness.pool_choice import PoolChoice
 from harness.rig.limits import LIMIT_SECONDS
 from harness.rig.protocol import (
     Call,
+    Grown,
     Json,
     Serving,
     Started,
     Stretch,
     call_line,
     raised_error,
+    read_grown,
     read_serving,
     read_stretch,
 )
@@ -94,6 +96,8 @@ class Rig:
         workers: int = 1,
         environment: Mapping[str, str] | None = None,
         is_proxied: bool = False,
+        is_scratch: bool = False,
+        is_echoing: bool = False,
     ) -> Serving:
         """Serve the application, in place of what is served; see `Bench.serve`.
 
@@ -102,6 +106,8 @@ class Rig:
             workers: Processes.
             environment: Further variables for them.
             is_proxied: Put a proxy between application and server, whose network can be cut.
+            is_scratch: On a copy of the database, which `grow_rows` may fill.
+            is_echoing: Its engines log what they execute.
         """
         chosen = pool or PoolChoice()
         told = self._asked(
@@ -112,6 +118,8 @@ class Rig:
             workers=workers,
             environment=dict(environment or {}),
             is_proxied=is_proxied,
+            is_scratch=is_scratch,
+            is_echoing=is_echoing,
         )
         return read_serving(told)
 
@@ -144,14 +152,44 @@ class Rig:
     @contextmanager
     def trouble(self, name: str, **options: object) -> Iterator[Json]:
         """Trouble for the block."""
+        facts = self.begin_trouble(name, **options)
         try:
-            yield self.begin_trouble(name, **options)
-        finally:
-            self.end_trouble()
+            yield facts
+        except BaseException:
+            # After Ctrl-C the rig may be gone, which must not hide what has ended the block.
+            with suppress(HarnessError):
+                self.end_trouble()
+            raise
+        self.end_trouble()
 
     def rows(self, select: str) -> int:
         """The number that a ``SELECT`` gives in the application's database."""
         return int(self._asked("rows", select=select))
+
+    def keys(self, select: str, *, beginning: str) -> Mapping[str, int]:
+        """How often each key is in the application's database; see `ledger.keys_by_select`."""
+        told: Mapping[str, int] = self._asked("keys", select=select, beginning=beginning)
+        return told
+
+    def grow_rows(self, rows: int) -> Grown:
+        """Bring every table of the copy to so many further rows; see `Bench.grow_rows`."""
+        return read_grown(self._asked("grow_rows", rows=rows))
+
+    @contextmanager
+    def statements(self) -> Iterator[Callable[[], Mapping[str, int]] | str]:
+        """Count for the block what the server runs for the application.
+
+        Yields:
+            What gives the executions by statement since it was called last; or why the server
+            does not count.
+        """
+        why_not = str(self._asked("begin_statements"))
+        try:
+            yield why_not or (lambda: dict(self._asked("take_statements")))
+        finally:
+            # After Ctrl-C the rig may be gone, which must not hide what has ended the block.
+            with suppress(HarnessError):
+                self._asked("end_statements")
 
     def listen(self) -> None:
         """Begin to read what the rig says; `rig_process` does this."""

@@ -15,5 +15,10 @@ LIMIT_SECONDS: Mapping[str, float] = {
     "begin_trouble": 120.0,
     "end_trouble": 120.0,
     "rows": 30.0,
+    "grow_rows": 120.0,
+    "begin_statements": 30.0,
+    "take_statements": 30.0,
+    "end_statements": 30.0,
+    "keys": 30.0,
 }
 """By command. What it does has limits of its own below these."""

@@ -18,6 +18,7 @@ from harness.served import Worker
 
 __all__ = [
     "Call",
+    "Grown",
     "Json",
     "Serving",
     "Started",
@@ -27,6 +28,7 @@ __all__ = [
     "error_line",
     "parsed_call",
     "raised_error",
+    "read_grown",
     "read_serving",
     "read_stretch",
 ]
@@ -66,6 +68,17 @@ class Serving:
     workers: tuple[Worker, ...]
     log: str = ""
     """Path of the file with all that they say, while they serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """Rows were added to the database that the application is served on."""
+
+    rows: int
+    """Of each table, beyond those that it began with."""
+    tables: int
+    short: tuple[str, ...] = ()
+    """Tables that got fewer, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +159,11 @@ def read_serving(told: Json) -> Serving:
     """A `Serving` from what was sent."""
     workers = tuple(Worker(**worker) for worker in told["workers"])
     return Serving(told["url"], told["token"], workers, told["log"])
+
+
+def read_grown(told: Json) -> Grown:
+    """A `Grown` from what was sent."""
+    return Grown(told["rows"], told["tables"], tuple(told["short"]))
 
 
 def read_stretch(told: Json) -> Stretch:

@@ -8,7 +8,7 @@ back, is in `harness.rig.trouble`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -112,10 +112,17 @@ def _network(  # one parameter per property of a network
 
 
 @contextmanager
-def _slots_taken(scene: Scene, *, leave: int = 0) -> Iterator[Facts]:
+def _slots_taken(scene: Scene, *, leave: int = 0, with_theirs: bool = False) -> Iterator[Facts]:
     # In the maintenance database: the application's own connections are counted by database.
     elsewhere = scene.url.set(database=MAINTENANCE_DATABASE)
-    with slots_taken(elsewhere, leave=leave) as taken:
+    with ExitStack() as stack:
+        if with_theirs:
+            # Its pool would have them back before we do, if it were not kept waiting meanwhile.
+            apart = Network(existing=Fate.RESET, new=Fate.SILENT)
+            with scene.required_proxy().being(apart):
+                taken = stack.enter_context(slots_taken(elsewhere, leave=leave))
+        else:
+            taken = stack.enter_context(slots_taken(elsewhere, leave=leave))
         yield {"taken": taken.count}
 
 

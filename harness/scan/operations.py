@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from harness.checkup.operations import documented_value, resolved, schemas_of
 
-__all__ = ["Parameter", "ScannedOperation", "scanned_operations"]
+__all__ = ["Parameter", "ScannedOperation", "operations_in", "scanned_operations"]
 
 _SIZES = {
     "limit", "size", "per_page", "page_size", "perpage", "pagesize", "first", "take", "top",
@@ -112,13 +112,20 @@ class ScannedOperation:
 
 def scanned_operations(app: Any) -> list[ScannedOperation]:  # noqa: ANN401 - any ASGI application
     """All GET operations of an application and of those mounted on it, by route."""
-    found = [
-        ScannedOperation(prefix + route, tuple(_parameters(item, schema)))
-        for prefix, schema in schemas_of(app)
-        for route, item in schema.get("paths", {}).items()
-        if "get" in item
-    ]
+    found = [each for prefix, schema in schemas_of(app) for each in operations_in(schema, prefix)]
     return sorted(found, key=lambda operation: operation.route)
+
+
+def operations_in(schema: Mapping[str, Any], prefix: str = "") -> Iterator[ScannedOperation]:
+    """The GET operations of one OpenAPI document.
+
+    Args:
+        schema: The document.
+        prefix: Where its application is mounted.
+    """
+    for route, item in schema.get("paths", {}).items():
+        if "get" in item:
+            yield ScannedOperation(prefix + route, tuple(_parameters(item, schema)))
 
 
 def _parameters(item: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Parameter]:

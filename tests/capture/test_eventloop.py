@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
+from sqlalchemy.util import greenlet_spawn
 
 from harness.capture.eventloop import LoopWatch
 from harness.capture.source import SourceMap
@@ -78,6 +79,16 @@ async def test_a_sync_pools_wait_is_told_from_sql() -> None:
     stall = (await watched(wait_for_the_pool))[0]
 
     assert stall.cause is StallCause.POOL_WAIT
+
+
+async def test_the_asyncio_extension_that_is_stopped_on_its_way_is_no_sync_drivers_wait() -> None:
+    watch = LoopWatch(SourceMap(Path(__file__).parent), route_of=lambda _: "")
+    with watch.watching():
+        await asyncio.sleep(0)
+        await greenlet_spawn(sleep_in_a_query)
+        await asyncio.sleep(0.05)
+
+    assert watch.stalls()[0].cause is StallCause.OTHER
 
 
 async def test_a_stall_names_the_route_that_its_stack_works_for() -> None:

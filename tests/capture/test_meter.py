@@ -149,7 +149,7 @@ async def test_a_request_that_cannot_be_counted_is_answered(meter: Meter) -> Non
             answered = await client.get("/")
 
     assert (answered.status_code, meter.status()["routes"]) == (204, {})
-    assert meter.status()["failure"].startswith("KeyError in method")
+    assert meter.status()["failure"].startswith("KeyError in _route")
 
 
 async def test_nothing_is_counted_after_the_block(meter: Meter, shop: httpx.AsyncClient) -> None:

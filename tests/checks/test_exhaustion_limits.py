@@ -6,6 +6,7 @@ import pytest
 
 from harness.capture.traffic import Distribution, ExhaustionStory, Outcome, RequestOutcome
 from harness.checks.exhaustion import exhaustion
+from harness.checks.exhaustion_limits import Backends
 from harness.checks.probe import finding_of
 from harness.findings import Verdict
 
@@ -41,7 +42,7 @@ def test_an_application_that_does_all_of_it_well_passes() -> None:
     judged = exhaustion(HEALTHY)
 
     assert judged.verdict is Verdict.PASS
-    assert judged.summary == "sheds: 88 ok, 40 shed; back 1.3 s after the block"
+    assert judged.summary == "sheds: 88 ok, 40 shed; back 1.3 s after the load"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_each_limit_warns_with_its_numbers(story: ExhaustionStory, told: str) ->
     judged = exhaustion(story)
 
     assert judged.verdict is Verdict.WARN
-    assert judged.summary.endswith(f"after the block; {told}")
+    assert judged.summary.endswith(f"after the load; {told}")
 
 
 def test_routes_without_a_database_that_wait_for_the_pool_fail() -> None:
@@ -141,8 +142,12 @@ def test_connections_that_do_not_come_back_fail() -> None:
         (replace(HEALTHY, checked_out_at_rest=1), "close every session"),
         (replace(HEALTHY, without_database=_times(mean=1.0, last=20.7)), "never wait for a sync"),
         (replace(HEALTHY, recovery_seconds=None), "answer sqlalchemy.exc.TimeoutError"),
+        (
+            replace(HEALTHY, outcomes=(RequestOutcome(12.0, 10.0, Outcome.HANG),) * 10),
+            "set pool_timeout below the client's patience",
+        ),
     ],
-    ids=["leaks", "stalls", "collapses"],
+    ids=["leaks", "stalls", "collapses", "hangs"],
 )
 def test_each_class_has_a_fix_of_its_own(changed: ExhaustionStory, fix: str) -> None:
     finding = finding_of(exhaustion(changed))
@@ -185,3 +190,55 @@ def test_a_few_waits_do_not_show_unfairness() -> None:
     few = replace(HEALTHY, served_wait=_times(mean=0.1, last=0.9, count=9))
 
     assert exhaustion(few).verdict is Verdict.PASS
+
+
+def test_a_single_pause_of_a_busy_machine_is_no_stall() -> None:
+    pause = replace(_times(mean=0.004, last=0.9), p95_seconds=0.01)
+
+    judged = exhaustion(replace(HEALTHY, without_database=pause))
+
+    assert judged.verdict is Verdict.WARN
+    assert "slow aside" in judged.summary
+
+
+def test_a_pool_that_has_lost_its_connections_leaks_before_it_collapses() -> None:
+    judged = exhaustion(replace(HEALTHY, checked_out_at_rest=2, recovery_seconds=None))
+
+    assert judged.verdict is Verdict.FAIL
+    assert judged.summary == (
+        "leaks: 2 connections did not come back; 88 ok, 40 shed; "
+        "no five good answers in a row after the load"
+    )
+
+
+def test_processes_of_the_server_that_no_pool_keeps_warn() -> None:
+    left = exhaustion(HEALTHY, backends=Backends(5, allowed=4))
+
+    assert left.verdict is Verdict.WARN
+    assert left.summary.endswith("left over: 5 processes of the server, the pools keep 4")
+    assert exhaustion(HEALTHY, backends=Backends(4, allowed=4)).verdict is Verdict.PASS
+
+
+def test_on_a_busy_machine_times_are_not_judged_and_answers_are() -> None:
+    late = replace(HEALTHY, recovery_seconds=2.2)
+    failed = replace(HEALTHY, outcomes=(*HEALTHY.outcomes, RequestOutcome(12.0, 1, Outcome.ERROR)))
+
+    judged = exhaustion(late, noise="somebody compiles")
+
+    assert judged.verdict is Verdict.PASS
+    assert judged.summary.endswith("; times are not judged: somebody compiles")
+    assert exhaustion(failed, noise="somebody compiles").verdict is Verdict.FAIL
+
+
+def test_whoever_was_served_when_the_others_had_left_is_not_what_a_dry_pool_serves() -> None:
+    late = (RequestOutcome(19.5, 0.9, Outcome.OK),) * 20
+
+    judged = exhaustion(replace(HEALTHY, outcomes=(*_answers(ok=70, shed=40), *late)))
+
+    assert "wasteful: 7.0 good answers a second" in judged.summary
+
+
+def test_a_loop_that_stands_still_is_why_nothing_came_back() -> None:
+    still = replace(HEALTHY, recovery_seconds=None, without_database=_times(mean=1.0, last=20.7))
+
+    assert exhaustion(still).summary.startswith("stalls: ")

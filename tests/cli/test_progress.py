@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
 
 from rich.console import Console
 
@@ -44,6 +46,28 @@ def test_a_log_that_has_been_silent_for_long_gets_a_detail() -> None:
         progress.detail("GET /users")
 
     assert "GET /users" in text(console)
+
+
+def test_a_log_is_told_of_a_step_that_says_nothing_itself() -> None:
+    console = log()
+
+    with Progress(console, silence_seconds=0.02).shown() as progress:
+        progress.step("Loading")
+        until = time.monotonic() + 10
+        while "Loading\n" not in text(console).partition("Loading\n")[2]:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    assert text(console).endswith(" s    Loading\n")
+
+
+def test_nothing_is_left_of_what_watches_over_the_silence() -> None:
+    before = threading.active_count()
+
+    with Progress(log()).shown():
+        during = threading.active_count()
+
+    assert (during - before, threading.active_count() - before) == (1, 0)
 
 
 def test_a_terminal_shows_the_detail_beside_the_step_and_takes_it_away() -> None:

@@ -46,6 +46,8 @@ class CountingServer:
     status: HTTPStatus = HTTPStatus.OK
     seconds: float = 0.0
     """How long it takes to answer."""
+    text: str = "{}"
+    """What it answers."""
     openapi: str = '{"paths": {"/pages": {"get": {}}}}'
     answered: list[str] = field(default_factory=list)
     some: threading.Event = field(default_factory=threading.Event)
@@ -67,10 +69,11 @@ def server() -> Iterator[CountingServer]:
             counting.some.set()
             threading.Event().wait(counting.seconds)
             counting.answered.append(self.path)
-            self._answer(counting.status, "{}")
+            self._answer(counting.status, counting.text)
 
         def _answer(self, status: HTTPStatus, text: str) -> None:
             self.send_response(status)
+            self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text.encode())

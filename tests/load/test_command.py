@@ -1,11 +1,8 @@
-"""`harness load`: a packaged scenario without a locustfile of one's own."""
+"""`harness load`: probes with packaged traffic, without a locustfile of one's own."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -14,24 +11,30 @@ from pathlib import Path
 
 import pytest
 
+from harness.campaign.probes import PROBES
 from tests.load.conftest import CountingServer
 
 RunLoad = Callable[..., subprocess.CompletedProcess[str]]
 
-
-def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "harness", "load", *arguments]
+_WITHOUT_LOCUST = """
+import sys
+sys.modules["locust"] = None
+from harness.__main__ import main
+sys.exit(main())
+"""
 
 
 @pytest.fixture
 def run_load(tmp_path: Path, unmeasured_environment: Mapping[str, str]) -> RunLoad:
     """Runs the verb in a folder without configuration."""
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, program: tuple[str, ...] = ("-m", "harness")
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            _command(*arguments),
+            [sys.executable, *program, "load", *arguments],
             cwd=tmp_path,
-            env={**unmeasured_environment, "HARNESS_TOKEN": ""},
+            env={**unmeasured_environment, "HARNESS_TOKEN": "", "HARNESS_APP": "", "COLUMNS": "80"},
             capture_output=True,
             text=True,
             timeout=120,
@@ -42,85 +45,122 @@ def run_load(tmp_path: Path, unmeasured_environment: Mapping[str, str]) -> RunLo
 
 
 def test_the_routes_that_openapi_tells_are_requested(
-    run_load: RunLoad, server: CountingServer
+    run_load: RunLoad, server: CountingServer, tmp_path: Path
 ) -> None:
     ended = run_load("browse", "--host", server.url, "--users", "2", "--time", "1s")
 
     assert set(server.answered) == {"/pages"}
-    assert "harness: load   pass" in ended.stdout
+    assert ended.stdout.count("2 users browse for 1 s") == 1
+    assert "PASS: 2 probes: 1 pass, 1 skipped" in ended.stdout
+    assert max(len(line) for line in ended.stdout.splitlines()) <= 80
+    assert {file.name for file in (tmp_path / "harness-report").iterdir()} == {
+        "load.html",
+        "load.json",
+    }
     assert ended.returncode == 0
 
 
-def test_the_exit_code_is_passed_on(run_load: RunLoad, server: CountingServer) -> None:
+def test_what_fails_is_the_exit_code(run_load: RunLoad, server: CountingServer) -> None:
     server.status = HTTPStatus.INTERNAL_SERVER_ERROR
 
     ended = run_load("browse", "--host", server.url, "--time", "1s")
 
-    assert "harness: load   fail" in ended.stdout
+    assert ended.stdout.count("FAIL  failed-requests") == 1
     assert ended.returncode == 1
 
 
 def test_what_follows_two_dashes_goes_to_locust(run_load: RunLoad, server: CountingServer) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:  # Locust's own port is everybody's
-        port = str(taken.getsockname()[1])
-    ports = ("--master-bind-port", port, "--master-port", port)
-    more = ("--", "--processes", "2", *ports, "--arrival-rate", "10")
+    more = ("--", "--processes", "2", "--arrival-rate", "20")
 
     ended = run_load("browse", "--host", server.url, "--time", "2s", "--json", *more)
 
     told = json.loads(ended.stdout)
-    assert (told["workers"], told["target_rate"]) == (2, 10.0)
-    assert [row["probe"] for row in told["verdicts"]] == ["load", "rate", "pool"]
+    assert told["phases"][0]["windows"][0]["client"]["target_rate"] == 20.0
+    assert [row["probe"] for row in told["probes"]] == ["load", "rate", "slow-requests"]
+    assert "users browse" in ended.stderr
     assert ended.returncode == 0
 
 
-def test_an_application_that_tells_no_routes_is_inconclusive(
+def test_a_plan_is_requested_in_place_of_what_openapi_tells(
+    run_load: RunLoad, server: CountingServer, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text('[["GET /users/{id}", "/users/7"]]', "utf-8")
+
+    ended = run_load("browse", "--host", server.url, "--time", "1s", "--plan", str(plan))
+
+    assert set(server.answered) == {"/users/7"}
+    assert ended.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["no JSON", '[["GET /users"]]', None], ids=["text", "rows", "gone"]
+)
+def test_a_file_that_is_no_plan_is_misuse(
+    text: str | None, run_load: RunLoad, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.json"
+    if text is not None:
+        plan.write_text(text, "utf-8")
+
+    ended = run_load("browse", "--host", "http://127.0.0.1:1", "--plan", str(plan))
+
+    assert "is no JSON list of [route, path]" in ended.stderr
+    assert ended.returncode == 2
+
+
+def test_an_application_that_tells_no_routes_is_misuse_with_the_way_out(
     run_load: RunLoad, server: CountingServer
 ) -> None:
     server.openapi = "{}"
 
     ended = run_load("browse", "--host", server.url, "--time", "1s")
 
-    assert "has no GET without a value; give --plan" in ended.stderr
-    assert "harness: load   inconclusive no request was sent" in ended.stdout
-    assert ended.returncode == 3
-
-
-def test_the_scenarios_are_listed(run_load: RunLoad) -> None:
-    ended = run_load("--list")
-
-    assert ended.stdout == (
-        "browse          A steady mix of GET routes: each route as often as any other.\n"
-    )
-
-
-def test_a_scenario_that_is_none_is_misuse(run_load: RunLoad) -> None:
-    ended = run_load("brows")
-
-    assert "'brows' is not one of browse" in ended.stderr
+    assert "has no GET without a value" in ended.stderr
+    assert "give --plan FILE: a JSON list of [route, path]" in ended.stderr
     assert ended.returncode == 2
 
 
-def test_ctrl_c_tells_what_is_known(
-    server: CountingServer, tmp_path: Path, unmeasured_environment: Mapping[str, str]
-) -> None:
-    process = subprocess.Popen(
-        _command("browse", "--host", server.url, "--time", "60s"),
-        cwd=tmp_path,
-        env={**unmeasured_environment, "HARNESS_TOKEN": ""},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    with process:
-        try:
-            assert server.some.wait(30)
-            os.killpg(process.pid, signal.SIGINT)
-            said, _ = process.communicate(timeout=30)
-        finally:
-            process.kill()
+def test_the_probes_are_listed_in_their_order(run_load: RunLoad) -> None:
+    ended = run_load("--list")
 
-    assert "harness: load   interrupted" in said
-    assert "Traceback" not in said
-    assert process.returncode == 130
+    lines = ended.stdout.splitlines()
+    names = [name for line in lines if (name := line[:16].rstrip())]
+    assert names == [*PROBES, "campaign"]
+    assert all(line[16:].strip() for line in lines)
+    assert max(map(len, lines)) <= 80
+    assert ended.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("brows",), "'brows' is not one of browse"),
+        (("browse", "--time", "soon"), "'soon' is no time such as 90s, 5m or 1h30m"),
+        (("browse", "--time", "25h"), "'25h' is longer than the 24h that are allowed"),
+        (("browse", "--host", "http://192.0.2.1"), "give --i-own-this-target"),
+        (("browse",), "no application is configured"),
+    ],
+    ids=["name", "time", "long", "host", "app"],
+)
+def test_misuse_is_said_in_words(arguments: tuple[str, ...], why: str, run_load: RunLoad) -> None:
+    ended = run_load(*arguments)
+
+    assert why in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode == 2
+
+
+def test_a_host_where_nothing_answers_is_an_environment_error(run_load: RunLoad) -> None:
+    ended = run_load("browse", "--host", "http://127.0.0.1:1")
+
+    assert "nothing answers at http://127.0.0.1:1" in ended.stderr
+    assert ended.returncode == 3
+
+
+def test_without_locust_it_is_said_what_to_install(run_load: RunLoad) -> None:
+    ended = run_load("browse", program=("-c", _WITHOUT_LOCUST))
+
+    assert "a load needs 'locust', which is not installed" in ended.stderr
+    assert "pip install 'fastapi-sqlalchemy-harness[load]'" in ended.stderr
+    assert ended.returncode == 3

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from harness.capture.traffic import Outcome
-from harness.load.tally import Answer, Tally, answer_of
+from harness.load.tally import Answer, ItemCount, Tally, answer_of
 from harness.load.timeline import MOST_SPANS, Timeline
 
 
@@ -116,3 +116,32 @@ def test_a_second_without_an_answer_is_told_as_one() -> None:
 
     assert timeline.rates(3.9) == (1.0, 0.0, 1.0)
     assert [one.p95_seconds for one in timeline.moments()] == [0.01, 0.0, 0.04]
+
+
+def _with_items(*rows: tuple[str, int | None]) -> Tally:
+    tally = Tally()
+    for route, items in rows:
+        tally.add(route, Answer.OK, seconds=0.01, ended_seconds=0.1, items=items)
+    return tally
+
+
+def test_items_of_two_processes_add_up() -> None:
+    both = _with_items(("GET /posts", 2), ("GET /tags", 7))
+
+    both.merge(_with_items(("GET /posts", 5), ("GET /posts", None)))
+
+    assert both.items == {"GET /posts": ItemCount(2, 7), "GET /tags": ItemCount(1, 7)}
+
+
+def test_items_of_answers_that_are_not_good_do_not_count() -> None:
+    tally = Tally()
+
+    tally.add("GET /posts", Answer.ERROR, seconds=0.01, ended_seconds=0.1, items=3)
+
+    assert tally.items == {}
+
+
+def test_items_survive_the_way_to_another_process() -> None:
+    tally = _with_items(("GET /posts", 2), ("GET /posts", 5))
+
+    assert Tally.from_json(json.loads(json.dumps(tally.as_json()))).items == tally.items

@@ -20,6 +20,10 @@ from tests.load.conftest import CountingServer, Generator
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
 _WITHIN_SECONDS = 20.0
+_OTHER_CLASS = """
+
+class Newcomer(HarnessUser):
+"""
 
 
 class WebUi:
@@ -64,12 +68,13 @@ class WebUi:
 
 @pytest.fixture
 def web(generator: Generator) -> Iterator[WebUi]:
-    """The web UI on a free port."""
+    """The web UI on a free port, of two scenarios."""
     arguments = ["--host", generator.url, "--result", str(generator.result_file)]
     options = ("--web-host", "127.0.0.1", "--web-port", "0", "--stop-timeout", "5")
-    with generator.started(
-        *arguments, *options, "--class-picker", "--loglevel", "DEBUG"
-    ) as process:
+    text = generator.scenario.read_text("utf-8")
+    other = _OTHER_CLASS + text.partition("class Visitor")[2].partition("\n")[2]
+    generator.scenario.write_text(text + other.replace("/pages/{number}", "/other"), "utf-8")
+    with generator.started(*arguments, *options, "--loglevel", "DEBUG") as process:
         yield WebUi(process, _address(process))
 
 
@@ -120,7 +125,17 @@ def test_a_second_run_is_counted_from_nothing(
 def test_the_class_picker_lists_the_scenarios(web: WebUi) -> None:
     page = web.get("/")
 
-    assert "Visitor" in page
+    assert '"available_user_classes": ["Newcomer", "Visitor"]' in page
+    assert '"show_userclass_picker": true' in page
+
+
+def test_a_class_that_is_picked_runs_alone(web: WebUi, server: CountingServer) -> None:
+    web.swarm(user_classes="Newcomer")
+    assert server.some.wait(20)
+    web.stop()
+    web.await_state("stopped")
+
+    assert set(server.answered) == {"/other"}
 
 
 def test_the_form_cannot_name_somebody_elses_host(web: WebUi, server: CountingServer) -> None:
@@ -144,6 +159,7 @@ def test_ctrl_c_without_a_run_is_no_verdict(web: WebUi, generator: Generator) ->
 
 
 def test_ctrl_c_during_a_run_interrupts_it(web: WebUi, server: CountingServer) -> None:
+    web.get("/")  # which makes Locust parse its options again
     web.swarm()
     assert server.some.wait(20)
 

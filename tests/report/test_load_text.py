@@ -58,7 +58,7 @@ def test_a_log_has_no_escape_codes_and_no_trailing_blanks(made: Callable[[], Loa
 
 
 def test_the_verdict_is_the_first_word() -> None:
-    assert _screen(full_report()).startswith("FAIL: 18 probes: 12 pass, 3 fail, 3 skipped")
+    assert _screen(full_report()).startswith("FAIL: 19 probes: 13 pass, 3 fail, 3 skipped")
 
 
 def test_what_to_set_comes_before_every_table() -> None:

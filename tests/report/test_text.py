@@ -142,8 +142,18 @@ def test_a_pool_shows_wait_and_hold_and_what_was_left(sample_report: Report) -> 
 def test_exhaustion_counts_outcomes_and_tells_of_the_recovery(sample_report: Report) -> None:
     screen = _screen(sample_report)
 
-    assert "  shed     503: turned away        40             40  2.01 s  2.02 s" in screen
+    assert "  shed     503: turned away        40         40  2.01 s  2.02 s" in screen
     assert "recovered 740 ms after the block ended" in screen
+
+
+def test_a_pool_that_users_alone_ran_dry_blocks_no_statement(sample_report: Report) -> None:
+    assert sample_report.exhaustion is not None
+    story = replace(sample_report.exhaustion, has_served_while_dry=True)
+
+    screen = _screen(replace(sample_report, exhaustion=story))
+    assert "more users than it serves" in screen
+    assert "recovered 740 ms after the users left" in screen
+    assert "block" not in screen.partition("EXHAUSTION")[2]
 
 
 def test_an_application_that_stays_down_is_said_to(sample_report: Report) -> None:

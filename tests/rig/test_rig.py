@@ -17,7 +17,6 @@ import pytest
 from harness.errors import (
     ConfigurationError,
     MisuseError,
-    NoPostgresError,
     RigError,
     ServerStartError,
 )
@@ -25,6 +24,7 @@ from harness.pool_choice import PoolChoice
 from harness.rig.client import Rig, rig_process
 from harness.rig.protocol import Serving
 from harness.rig.trouble.refusal import CannotTroubleError
+from tests.rig.conftest import own_server
 from tests.rig.projects import write_project
 
 SMALL = PoolChoice(pool_size=2, max_overflow=0, pool_timeout=0.2)
@@ -34,6 +34,12 @@ SMALL = PoolChoice(pool_size=2, max_overflow=0, pool_timeout=0.2)
 def rig(shared_rig: Rig) -> Iterator[Rig]:
     yield shared_rig
     shared_rig.stop()
+
+
+def interrupted(rig: Rig) -> None:
+    """As by Ctrl-C, which reaches the rig as well."""
+    rig.process.kill()
+    raise KeyboardInterrupt
 
 
 def posted(serving: Serving) -> httpx.Response:
@@ -318,6 +324,43 @@ def test_progress_and_what_an_application_prints_are_told_apart_from_answers(
     assert "what an application prints while it is imported" in said
 
 
+def test_keys_are_read_from_the_applications_database(rig: Rig) -> None:
+    serving = rig.serve()
+    before = rig.keys("SELECT 'note-' || id FROM notes WHERE $1 <> ''", beginning="note-")
+    posted(serving)
+    after = rig.keys("SELECT 'note-' || id FROM notes WHERE $1 <> ''", beginning="note-")
+
+    assert set(before) < set(after)
+    assert set(after.values()) == {1}
+    assert rig.keys("SELECT 'x' WHERE starts_with('x', $1)", beginning="y") == {}
+
+
+def test_a_select_for_keys_that_the_server_refuses_is_shown(rig: Rig) -> None:
+    with pytest.raises(ConfigurationError, match="keys cannot be read"):
+        rig.keys("SELECT nothing FROM nowhere WHERE $1 <> ''", beginning="a")
+
+
+def test_with_its_own_connections_taken_an_application_has_none(rig: Rig) -> None:
+    serving = rig.serve(is_proxied=True)
+    posted(serving).raise_for_status()
+
+    with rig.trouble("connections-taken", with_theirs=True) as facts:
+        meanwhile = posted(serving)
+
+    assert meanwhile.status_code == 500
+    assert facts["taken"] > 50
+    assert posted(serving).status_code == 200
+
+
+def test_what_ends_a_trouble_is_not_hidden_by_a_rig_that_is_gone(project: Path) -> None:
+    with rig_process(environment=own_server()) as rig:
+        rig.start(project)
+        rig.serve()
+
+        with pytest.raises(KeyboardInterrupt), rig.trouble("backends-killed"):
+            interrupted(rig)
+
+
 def test_without_a_server_there_is_a_reason_and_no_window_of_it(tmp_path: Path) -> None:
     project = write_project(tmp_path, name="small_shop", postgres="sqlite")
     with rig_process() as rig:
@@ -329,7 +372,9 @@ def test_without_a_server_there_is_a_reason_and_no_window_of_it(tmp_path: Path) 
 
         with pytest.raises(MisuseError, match="on a PostgreSQL only"):
             rig.rows("SELECT count(*) FROM notes")
-        with pytest.raises(NoPostgresError):
+        with pytest.raises(CannotTroubleError, match="on a PostgreSQL only"):
+            rig.keys("SELECT id FROM notes WHERE id = $1", beginning="1")
+        with pytest.raises(CannotTroubleError, match="SQLite"):
             rig.begin_trouble("backends-killed")
 
     assert (stretch.server, started.server_pid) == (None, None)

@@ -8,14 +8,19 @@ itself was the limit (`validity.py`).
 from __future__ import annotations
 
 from harness.checks.load import (
+    abandoned,
     blocked_loop,
     database_bound,
+    drift,
     held_idle,
     leak,
     nesting,
+    no_pool_size,
     over_provisioned,
     overflow_churn,
+    oversized_pool,
     pool_too_small,
+    retry_storm,
     saturated_loop,
     shared_session,
     starved_threads,
@@ -24,17 +29,25 @@ from harness.checks.load import (
 
 __all__ = ["KINDS"]
 
-KINDS = leak.KINDS | {
-    blocked_loop.KIND,
-    saturated_loop.KIND,
-    nesting.KIND,
-    shared_session.KIND,
-    held_idle.KIND,
-    database_bound.KIND,
-    pool_too_small.KIND,
-    over_provisioned.KIND,
-    overflow_churn.KIND,
-    starved_threads.KIND,
-    timeouts_order.KIND,
-}
+KINDS = (
+    leak.KINDS
+    | abandoned.KINDS
+    | {
+        drift.KIND,
+        blocked_loop.KIND,
+        saturated_loop.KIND,
+        nesting.KIND,
+        shared_session.KIND,
+        held_idle.KIND,
+        database_bound.KIND,
+        pool_too_small.KIND,
+        no_pool_size.KIND,
+        over_provisioned.KIND,
+        overflow_churn.KIND,
+        oversized_pool.KIND,
+        starved_threads.KIND,
+        retry_storm.KIND,
+        timeouts_order.KIND,
+    }
+)
 """The kinds of findings that checks of load make."""

@@ -32,6 +32,7 @@ from harness.checks.load.leak import leak
 from harness.checks.load.nesting import nesting
 from harness.checks.load.over_provisioned import over_provisioned
 from harness.checks.load.overflow_churn import overflow_churn
+from harness.checks.load.oversized_pool import oversized_pool
 from harness.checks.load.pool_too_small import pool_too_small
 from harness.checks.load.saturated_loop import saturated_loop
 from harness.checks.load.shared_session import shared_session
@@ -128,6 +129,7 @@ def _answers(windows: Sequence[LoadWindow], drill: LoadWindow | None) -> tuple[J
         starved_threads(window),
         over_provisioned(window),
         overflow_churn(window),
+        oversized_pool(window),
         timeouts_order(window),
     )
 

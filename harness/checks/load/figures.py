@@ -115,5 +115,5 @@ def cores(cpu: float) -> str:
 
 def counted(number: int, thing: str) -> str:
     """``1 connection``, ``2 connections``, ``2 processes``."""
-    ending = "" if number == 1 else "es" if thing.endswith("s") else "s"
+    ending = "" if number == 1 else "es" if thing.endswith(("s", "ch")) else "s"
     return f"{number} {thing}{ending}"

@@ -8,8 +8,8 @@ With 10 such requests a pool of 10 answered 2 and timed out 8; 11 connections an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from harness.capture.windows import LoadWindow, RouteWindow
 from harness.checks.load.figures import counted, main_pool, timeouts
@@ -17,7 +17,14 @@ from harness.checks.load.judged import Judged, found, passed, undecided
 from harness.checks.load.validity import Basis, invalid
 from harness.findings import Finding, Severity
 
-__all__ = ["KIND", "connections_without_deadlock", "nesting", "pool_locking"]
+__all__ = [
+    "KIND",
+    "connections_without_deadlock",
+    "is_refuted",
+    "nesting",
+    "pool_locking",
+    "without_nesting",
+]
 
 PROBE = "nesting"
 KIND = "nested-checkout"
@@ -77,6 +84,27 @@ def nesting(window: LoadWindow, drill: LoadWindow | None = None) -> Judged:
         timeouts(window) > 0 or any(_confirmed(drill, nest.capacity) for nest in nests)
     )
     return found(PROBE, findings, is_explanation=is_explanation)
+
+
+def is_refuted(drill: LoadWindow) -> bool:
+    """Whether as many clients as connections were all served: their requests hold several apart.
+
+    Tasks of one request that each take a connection and give it back wait for nobody who waits.
+    """
+    return (
+        not invalid(drill, Basis.COUNTS)
+        and drill.client.requests > drill.client.users
+        and timeouts(drill) == 0
+    )
+
+
+def without_nesting(window: LoadWindow, routes: Collection[str]) -> LoadWindow:
+    """The window as it is judged once a drill has refuted that these routes nest."""
+    told = (
+        replace(route, held_at_once=min(route.held_at_once, 1)) if route.route in routes else route
+        for route in window.routes
+    )
+    return replace(window, routes=tuple(told))
 
 
 def _nested(window: LoadWindow) -> list[RouteWindow]:

@@ -6,7 +6,7 @@ model: only medians over rounds, and the elasticity between neighbouring sizes.
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,6 +21,9 @@ __all__ = ["FEWEST_ROUNDS", "Curve", "Round", "SizePoint", "curve_of", "knee_of"
 
 FEWEST_ROUNDS = 3
 """Valid windows of a size: below, a median is no better than the slice that went wrong."""
+
+
+_FIGURES = re.compile(r"\d+\.\d+|\d+ %|\d+ a second|\d+ requests?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +80,10 @@ class Curve:
 def curve_of(sweep: Sequence[LoadWindow]) -> Curve:
     """Gather the windows of a sweep by pool size; the n-th of a size belongs to round n."""
     by_size: dict[int, list[LoadWindow]] = {}
-    left_out: Counter[str] = Counter()
+    left_out: list[str] = []
     for window in sweep:
         if why := unusable(window):
-            left_out[why] += 1
+            left_out.append(why)
         else:
             by_size.setdefault(pool_capacity(window), []).append(window)
     kept = {size: by_size[size] for size in sorted(by_size) if len(by_size[size]) >= FEWEST_ROUNDS}
@@ -92,8 +95,16 @@ def curve_of(sweep: Sequence[LoadWindow]) -> Curve:
     return Curve(
         points=tuple(_point(size, windows) for size, windows in kept.items()),
         rounds=tuple(_rounds(kept)),
-        left_out=(*(f"{count} x {why}" for why, count in left_out.items()), *few),
+        left_out=(*_alike(left_out), *few),
     )
+
+
+def _alike(reasons: Sequence[str]) -> Iterator[str]:
+    """Each kind of reason once, with its number; of those that differ in figures the first."""
+    kinds: dict[str, list[str]] = {}
+    for why in reasons:
+        kinds.setdefault(_FIGURES.sub("", why), []).append(why)
+    return (f"{len(each)} x {each[0]}" for each in kinds.values())
 
 
 def knee_of(rates: Mapping[int, float]) -> int | None:

@@ -13,6 +13,7 @@ from harness.report.charts.svg import Ink, inline_svg
 from harness.report.content import ExhaustionStory, Outcome
 from harness.report.outcomes import OUTCOME_MEANINGS
 from harness.report.quantities import counted, duration, grouped
+from harness.report.wording import drought_name
 
 __all__ = ["exhaustion_timeline"]
 
@@ -80,7 +81,7 @@ def _draw_block(axes: Axes, story: ExhaustionStory) -> None:
         story.blocked_from_seconds, story.blocked_until_seconds, color=Ink.BLOCKED.value, alpha=0.16
     )
     top = axes.get_xaxis_transform()
-    _note(axes, (story.blocked_from_seconds, 1.0), "every statement blocked", top)
+    _note(axes, (story.blocked_from_seconds, 1.0), drought_name(story), top)
     if story.recovery_seconds is None:
         return
     recovered = story.blocked_until_seconds + story.recovery_seconds

@@ -171,7 +171,7 @@ def test_a_shared_session_is_listed_beside_the_cause() -> None:
 def test_every_check_answers_once() -> None:
     probes = [answer.verdict.probe for answer in classified([CALM]).answers]
 
-    assert len(probes) == len(set(probes)) == 12
+    assert len(probes) == len(set(probes)) == 13
 
 
 @ALIKE

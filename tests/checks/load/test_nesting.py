@@ -6,9 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks.load.nesting import connections_without_deadlock, nesting, pool_locking
+from harness.checks.load.nesting import (
+    connections_without_deadlock,
+    is_refuted,
+    nesting,
+    pool_locking,
+    without_nesting,
+)
 from harness.findings import Severity, Verdict
-from tests.checks.load.building import ROUTE, with_pool, with_route
+from tests.checks.load.building import ROUTE, with_client, with_pool, with_route
 from tests.checks.load.recorded import CALM, nested
 
 
@@ -115,6 +121,22 @@ def test_a_route_is_judged_by_the_pool_that_it_takes_from() -> None:
 
 def test_a_load_that_took_no_connection_is_inconclusive() -> None:
     assert nesting(replace(CALM, routes=())).verdict.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_drill_in_which_everybody_was_served_refutes_it() -> None:
+    drill = nested(pool=10, at_once=10)
+
+    assert is_refuted(drill)
+    assert not is_refuted(with_pool(drill, timeouts=1))
+    assert not is_refuted(replace(drill, processes=0))
+    assert not is_refuted(with_client(drill, requests=10))
+
+
+def test_what_a_drill_has_refuted_is_not_found_again() -> None:
+    window = nested(pool=10, at_once=10)
+
+    assert nesting(without_nesting(window, [ROUTE])).findings == ()
+    assert without_nesting(window, ["GET /another"]) == window
 
 
 @given(st.integers(1, 60), st.integers(2, 5))

@@ -71,6 +71,17 @@ def test_with_small_steps_noise_leaves_the_knee_within_one_step_most_of_the_time
     assert max(apart) <= 2
 
 
+def test_reasons_that_differ_in_their_figures_are_told_once() -> None:
+    busy = [
+        replace(window, machine=MachineWindow(cores=2, generator_cpu=0.1, foreign_cpu=foreign))
+        for foreign, window in zip((1.5, 1.2, 0.9), LOCKED.values(), strict=False)
+    ]
+
+    (told,) = curve_of(busy).left_out
+
+    assert told.startswith("3 x the machine was busy with something else: 1.50 of a core")
+
+
 def test_windows_that_were_left_out_do_not_count() -> None:
     spoiled = replace(LOCKED[16], machine=MachineWindow(2, 0.9, 0.1))
 

@@ -12,14 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from sqlalchemy import URL, text
 
+from harness.campaign.asked_keys import keys_by_get
+from harness.capture.reckoning import Write, reckon
+from harness.config import WriteRoute
 from harness.errors import ConfigurationError, UnreachableTargetError
-from harness.rig.trouble.ledger import (
-    Write,
-    WriteRoute,
-    keys_by_get,
-    keys_by_select,
-    reckon,
-)
+from harness.rig.trouble.ledger import keys_by_select
 from tests.rig.trouble.conftest import EngineOn
 
 NOTES = "SELECT text FROM notes WHERE starts_with(text, $1)"

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import URL
 
-from harness.config import Project
+from harness.capture.reckoning import Write, reckon
+from harness.config import Project, WriteRoute
 from harness.database.embedded import EmbeddedServer
 from harness.rig.trouble.backends import killing_backends
-from harness.rig.trouble.ledger import Write, WriteRoute, keys_by_select, reckon
+from harness.rig.trouble.ledger import keys_by_select
 from harness.served import ServedApplication, serving
 from harness.stage import staged
 

@@ -1,0 +1,43 @@
+"""Counts by the probe in the application, as its status tells them: by route, under any load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.campaign.counting.counted import RouteCount
+from harness.campaign.ground import Slice
+from harness.campaign.traffic import Traffic
+
+__all__ = ["EventCounter"]
+
+
+class EventCounter:
+    """SQLAlchemy's events."""
+
+    name = "SQLAlchemy's events in the application"
+    users: int | None = None
+    options: tuple[str, ...] = ()
+    seconds_per_route = 0.03
+
+    def __init__(self) -> None:
+        self._has_status = True
+
+    def watch(self, running: Traffic) -> None:
+        """Nothing to do: the application counts."""
+
+    def counted(self, measured: Slice) -> Mapping[str, RouteCount]:
+        """The differences of its routes."""
+        self._has_status = bool(measured.window.processes)
+        return {
+            route.route: RouteCount(route.requests, route.statements)
+            for route in measured.window.routes
+        }
+
+    def doubt(self) -> str:
+        """Where there is no probe nobody counts."""
+        if self._has_status:
+            return ""
+        return (
+            "the target has no probe, or HARNESS_TOKEN is not set: nobody counted; "
+            "--count-by=echo counts from its log"
+        )

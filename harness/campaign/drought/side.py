@@ -1,0 +1,133 @@
+"""Requests beside a load, ten a second on one route: what everybody else feels meanwhile.
+
+From the process that conducts, with threads and connections of its own: the generator's users wait
+for their answers, and a load that stands still would ask nobody.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from harness.capture.histogram import Histogram
+from harness.capture.traffic import Distribution, Outcome
+from harness.load.tally import answer_of
+
+__all__ = ["LANES", "SideAnswer", "SideProbe", "side_probe"]
+
+LANES = 2
+"""Requests that are in flight at once at most: they wait for connections like anybody, and must not
+be the load themselves."""
+_PER_SECOND = 10.0
+_ANSWER_SECONDS = 10.0
+"""As the users' own patience."""
+
+
+@dataclass(frozen=True, slots=True)
+class SideAnswer:
+    """One request, as its client saw it."""
+
+    started_seconds: float
+    """On the machine-wide clock of `time.monotonic`."""
+    seconds: float
+    outcome: Outcome
+
+    @property
+    def ended_seconds(self) -> float:
+        """When the answer was there, or patience ended."""
+        return self.started_seconds + self.seconds
+
+
+@dataclass(slots=True, eq=False)
+class SideProbe:
+    """Asks one route again and again; see `side_probe`.
+
+    A lane that waits for its answer leaves its turns out, so there are fewer answers the longer
+    they take.
+    """
+
+    url: str
+    path: str
+    answers: list[SideAnswer] = field(default_factory=list)
+    """In the order of their ends."""
+    _is_over: threading.Event = field(default_factory=threading.Event)
+    _connections: list[http.client.HTTPConnection] = field(default_factory=list)
+    _lanes: list[threading.Thread] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Begin to ask."""
+        address = urlsplit(self.url).netloc
+        for number in range(LANES):
+            connection = http.client.HTTPConnection(address, timeout=_ANSWER_SECONDS)
+            lane = threading.Thread(
+                target=self._ask, args=(connection, number / _PER_SECOND), daemon=True
+            )
+            self._connections.append(connection)
+            self._lanes.append(lane)
+            lane.start()
+
+    def stop(self) -> None:
+        """Ask no more; an answer that is awaited then is not waited for, and does not count."""
+        self._is_over.set()
+        for connection in self._connections:
+            if connection.sock is not None:
+                with suppress(OSError):  # its lane has closed it meanwhile
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+        for lane in self._lanes:
+            lane.join()
+
+    def latency(self, *, from_seconds: float, until_seconds: float) -> Distribution:
+        """How long the requests took that were in flight at some time of a stretch."""
+        histogram = Histogram()
+        for answer in tuple(self.answers):
+            if answer.ended_seconds > from_seconds and answer.started_seconds < until_seconds:
+                histogram.add(answer.seconds)
+        return histogram.distribution()
+
+    def _ask(self, connection: http.client.HTTPConnection, late_seconds: float) -> None:
+        every_seconds = LANES / _PER_SECOND
+        due_seconds = time.monotonic() + late_seconds
+        with closing(connection):
+            while not self._is_over.wait(max(0.0, due_seconds - time.monotonic())):
+                answer = _answered(connection, self.path)
+                if not self._is_over.is_set():
+                    self.answers.append(answer)
+                missed = max(0.0, time.monotonic() - due_seconds) // every_seconds
+                due_seconds += (missed + 1) * every_seconds
+
+
+@contextmanager
+def side_probe(url: str, path: str) -> Iterator[SideProbe]:
+    """Ask a route for the block.
+
+    Args:
+        url: Of the application.
+        path: Of the route.
+    """
+    probe = SideProbe(url, path)
+    probe.start()
+    try:
+        yield probe
+    finally:
+        probe.stop()
+
+
+def _answered(connection: http.client.HTTPConnection, path: str) -> SideAnswer:
+    began_seconds = time.monotonic()
+    status, failure = None, None
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        status = answer.status
+    except (OSError, http.client.HTTPException) as error:
+        connection.close()  # the next request opens another one
+        failure = error
+    took_seconds = time.monotonic() - began_seconds
+    return SideAnswer(began_seconds, took_seconds, answer_of(status, failure).outcome)

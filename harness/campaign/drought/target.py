@@ -1,0 +1,39 @@
+"""The application that is run dry: whether its pool is the one that was asked for."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from harness.campaign.drought.choice import SmallPool
+from harness.errors import HarnessError
+from harness.served import ServedApplication
+
+__all__ = ["PoolNotOursError", "kept_connections", "require_pool"]
+
+
+class PoolNotOursError(HarnessError):
+    """The application does not take its pool's size from its database URL."""
+
+    slug: ClassVar[str] = "pool-not-ours"
+
+
+def require_pool(target: ServedApplication, pool: SmallPool) -> None:
+    """Make sure that an application which was requested before uses the pool that it was told.
+
+    Raises:
+        PoolNotOursError: It uses others.
+    """
+    pools = [each for status in target.statuses().values() for each in status["pools"]]
+    sizes = sorted({(each["size"], each["max_overflow"]) for each in pools}, key=str)
+    if (pool.size, pool.overflow) not in sizes:
+        raise PoolNotOursError(
+            f"the application's pools are {sizes}: its engine does not take the pool's size "
+            "from the database URL",
+            remedy="give it the whole URL ({async_url}) in [tool.harness.env]",
+        )
+
+
+def kept_connections(target: ServedApplication) -> int:
+    """How many connections its pools keep when nobody uses them, at most, in all processes."""
+    pools = [each for status in target.statuses().values() for each in status["pools"]]
+    return sum(each["size"] or 0 for each in pools)

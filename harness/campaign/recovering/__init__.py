@@ -1,0 +1,1 @@
+"""The probe `recovery` in parts: which troubles, how one is held, what became of the writes."""

@@ -1,0 +1,84 @@
+"""Slices of a closed load on whatever is served: one user, a few, many.
+
+A module of its own so that ramp and sweep count alike: nobody waits for what is in flight at the
+end, whose answers would belong to no second of the slice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.campaign.ground import Ground
+from harness.campaign.scenario import Scenario
+from harness.campaign.sizing.plan import Form, ramp_ends
+from harness.campaign.traffic import Load
+from harness.capture.windows import LoadWindow
+from harness.checks.load.figures import rate
+from harness.checks.load.validity import invalid
+
+__all__ = ["Slices"]
+
+_WARM_UP_SECONDS = 1.0
+"""Pools fill lazily, 14 ms for each connection, and statements are compiled once [measured]."""
+_BASELINE_REST_SECONDS = 2.0
+
+
+@dataclass(slots=True, eq=False)
+class Slices:
+    """Takes slices.
+
+    Attributes:
+        ground: What serves.
+        scenario: What users do.
+        form: How much is measured.
+        spare: How many slices may still be taken again, all together: on a machine that stays busy
+            three attempts at everything would be three times nothing.
+    """
+
+    ground: Ground
+    scenario: Scenario
+    form: Form
+    spare: int
+    repeated: int = 0
+
+    def baseline(self) -> LoadWindow:
+        """One user: what a request costs where nobody waits."""
+        self.ground.tell("one user: what a request holds and computes")
+        load = Load(1, self.form.baseline_seconds, warm_up_seconds=_WARM_UP_SECONDS)
+        rest_seconds = _BASELINE_REST_SECONDS
+        return self.ground.measured(self.scenario, load, rest_seconds=rest_seconds).window
+
+    def ramp(self) -> list[LoadWindow]:
+        """1, 2, 4, … users, up to two steps after more of them stopped to bring more."""
+        windows: list[LoadWindow] = []
+        users = 1
+        while users <= self.form.most_users:
+            self.ground.tell(f"ramp: {users} users on the application's own pool")
+            windows.append(self._taken(users, self.form.step_seconds))
+            rates = {window.client.users: rate(window) for window in windows}
+            if min(rates.values()) <= 0 or ramp_ends(rates):
+                break
+            users *= 2
+        return windows
+
+    def own(self, users: int, seconds: float) -> list[LoadWindow]:
+        """The application's own pool; see `attempts`."""
+        self.ground.tell(f"{users} users on the application's own pool")
+        return self.attempts(users, seconds, is_rest_awaited=True)
+
+    def attempts(
+        self, users: int, seconds: float, *, is_rest_awaited: bool = False
+    ) -> list[LoadWindow]:
+        """A slice, again where it may not be judged; the last one is the one that counts."""
+        windows = [self._taken(users, seconds, is_rest_awaited=is_rest_awaited)]
+        while invalid(windows[-1]) and len(windows) <= self.form.repeats and self.spare > 0:
+            self.spare -= 1
+            self.repeated += 1
+            self.ground.tell(f"again: {invalid(windows[-1])}")
+            windows.append(self._taken(users, seconds, is_rest_awaited=is_rest_awaited))
+        return windows
+
+    def _taken(self, users: int, seconds: float, *, is_rest_awaited: bool = False) -> LoadWindow:
+        load = Load(users, seconds, warm_up_seconds=_WARM_UP_SECONDS, stop_seconds=0.0)
+        rest_seconds = _BASELINE_REST_SECONDS if is_rest_awaited else 0.0
+        return self.ground.measured(self.scenario, load, rest_seconds=rest_seconds).window

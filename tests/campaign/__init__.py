@@ -1,0 +1,1 @@
+"""Tests of the campaign: what probes stand on, and how they are held."""

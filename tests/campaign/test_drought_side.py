@@ -1,0 +1,78 @@
+"""What is asked beside a load keeps its pace, and is given back."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from harness.campaign.drought.side import LANES, SideAnswer, SideProbe, side_probe
+from harness.capture.traffic import Outcome
+from tests.load.conftest import CountingServer
+
+PATIENCE_SECONDS = 10.0
+
+
+def awaited(probe: SideProbe, count: int) -> list[SideAnswer]:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while len(probe.answers) < count and time.monotonic() < until:
+        threading.Event().wait(0.01)
+    return probe.answers
+
+
+def test_a_route_is_asked_ten_times_a_second(server: CountingServer) -> None:
+    with side_probe(server.url, "/pages") as probe:
+        answers = awaited(probe, 10)
+
+    assert {answer.outcome for answer in answers} == {Outcome.OK}
+    assert set(server.answered) == {"/pages"}
+    starts = sorted(answer.started_seconds for answer in answers)
+    assert starts[9] - starts[0] >= 0.8
+
+
+def test_the_answer_is_told_as_its_client_sees_it(server: CountingServer) -> None:
+    server.status = server.status.SERVICE_UNAVAILABLE
+    with side_probe(server.url, "/pages") as probe:
+        answers = awaited(probe, 1)
+
+    assert answers[0].outcome is Outcome.SHED
+
+
+def test_no_answer_is_a_hang() -> None:
+    with side_probe("http://127.0.0.1:1", "/pages") as probe:
+        answers = awaited(probe, 2)
+
+    assert {answer.outcome for answer in answers} == {Outcome.HANG}
+
+
+def test_whoever_waits_for_an_answer_asks_no_more(server: CountingServer) -> None:
+    server.seconds = 0.6
+    with side_probe(server.url, "/pages") as probe:
+        server.some.wait(PATIENCE_SECONDS)
+        answers = list(awaited(probe, LANES))
+
+    assert len(answers) <= LANES + 1
+    assert min(answer.seconds for answer in answers) >= 0.6
+
+
+def test_the_end_waits_for_no_answer_and_leaves_no_thread(server: CountingServer) -> None:
+    server.seconds = 2.0
+    before = threading.active_count()
+    with side_probe(server.url, "/pages") as probe:
+        server.some.wait(PATIENCE_SECONDS)
+        began = time.monotonic()
+
+    assert time.monotonic() - began < 1.5
+    assert probe.answers == []
+    assert threading.active_count() <= before + LANES  # the server's own
+
+
+def test_latency_is_of_what_was_in_flight() -> None:
+    probe = SideProbe("http://127.0.0.1:1", "/")
+    probe.answers += [
+        SideAnswer(1.0, 0.5, Outcome.OK),
+        SideAnswer(1.0, 1.5, Outcome.OK),
+        SideAnswer(3.5, 0.1, Outcome.OK),
+        SideAnswer(4.0, 0.1, Outcome.OK),
+    ]
+
+    assert probe.latency(from_seconds=2.0, until_seconds=4.0).count == 2

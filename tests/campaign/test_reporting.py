@@ -1,0 +1,93 @@
+"""What probes found, weighed against allowances and put into one report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.campaign.ground import Ground
+from harness.campaign.outcome import Outcome, without_measurement, worst
+from harness.campaign.outside import OutsideTarget
+from harness.campaign.reporting import report_of
+from harness.campaign.scenario import Settings
+from harness.config import Configuration, Project
+from harness.findings import Allowance, Finding, ProbeVerdict, Severity, Verdict
+from harness.report.load_content import LoadReport
+
+LEAK = Finding("connection-leak", "session", "GET /leak", Severity.ERROR, "3 stay out", "close it")
+FAILED = Outcome((ProbeVerdict("slow-requests", Verdict.FAIL, "3 stay out"),), findings=(LEAK,))
+TIMED_OUT = Outcome((ProbeVerdict("pool", Verdict.FAIL, "7 waited in vain"),))
+
+
+def report(*outcomes: Outcome, accepted: tuple[str, ...] = ()) -> LoadReport:
+    allowances = tuple(Allowance(identity, "planted") for identity in accepted)
+    return report_of(
+        outcomes,
+        project=Project(Path(), Configuration(app="shop:app", allow=allowances), {}),
+        ground=Ground(Settings(), lambda _step: None, outside=OutsideTarget("http://shop.example")),
+        started_at=datetime(2026, 1, 2, tzinfo=UTC),
+        seconds=5.0,
+    )
+
+
+def test_the_worst_verdict_is_that_of_the_report() -> None:
+    assert worst([Verdict.PASS, Verdict.SKIPPED, Verdict.WARN]) is Verdict.WARN
+    assert worst([Verdict.INCONCLUSIVE, Verdict.WARN]) is Verdict.INCONCLUSIVE
+    assert worst([Verdict.INCONCLUSIVE, Verdict.FAIL]) is Verdict.FAIL
+
+
+def test_a_campaign_in_which_nothing_could_be_tried_is_skipped() -> None:
+    skipped = without_measurement("soak", Verdict.SKIPPED, "not ours")
+
+    assert report(skipped).verdict is Verdict.SKIPPED
+    assert report().verdict is Verdict.SKIPPED
+
+
+def test_a_failure_without_an_allowance_fails_the_report() -> None:
+    told = report(FAILED)
+
+    assert told.verdict is Verdict.FAIL
+    assert told.judgement.open == (LEAK,)
+
+
+def test_a_failure_whose_findings_are_accepted_is_a_warning() -> None:
+    told = report(FAILED, accepted=(LEAK.identity,))
+
+    assert [item.verdict for item in told.probes] == [Verdict.WARN]
+    assert told.verdict is Verdict.WARN
+    assert told.judgement.accepted[0][0] == LEAK
+
+
+def test_a_failed_verdict_without_findings_is_a_finding_that_can_be_accepted() -> None:
+    (finding,) = report(TIMED_OUT).judgement.open
+
+    assert finding.kind == "pool-timeout"
+    assert report(TIMED_OUT, accepted=(finding.identity,)).verdict is Verdict.WARN
+
+
+def test_an_allowance_of_one_finding_does_not_accept_another() -> None:
+    told = report(FAILED, TIMED_OUT, accepted=(LEAK.identity,))
+
+    assert [item.verdict for item in told.probes] == [Verdict.WARN, Verdict.FAIL]
+
+
+def test_what_two_probes_found_alike_is_told_once() -> None:
+    told = report(FAILED, Outcome(TIMED_OUT.verdicts, findings=(LEAK,)))
+
+    assert told.judgement.open.count(LEAK) == 1
+
+
+def test_allowances_of_what_other_commands_find_are_not_called_superfluous() -> None:
+    assert (
+        report(FAILED, accepted=("n-plus-one User.posts @ GET /users",)).judgement.unmatched == ()
+    )
+
+
+def test_a_target_that_is_not_ours_is_named() -> None:
+    told = report(FAILED)
+
+    assert (told.application, told.target, told.database) == (
+        "shop:app",
+        "http://shop.example",
+        "",
+    )

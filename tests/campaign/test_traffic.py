@@ -1,0 +1,138 @@
+"""Locust as a child process: when it counts, what it counts, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.campaign.scenario import Scenario
+from harness.campaign.traffic import Load, traffic
+from harness.errors import ServerStartError
+from tests.load.conftest import CountingServer
+
+USER = """
+from locust import constant, task
+from harness.load.users import HarnessUser
+
+class {name}(HarnessUser):
+    wait_time = constant(0.02)
+
+    @task
+    def page(self) -> None:
+        self.get("/{name}")
+"""
+
+Written = Callable[..., Scenario]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    """Writes a file for each class, and gives the scenario of all of them."""
+
+    def write(*names: str) -> Scenario:
+        for name in names:
+            (tmp_path / f"{name.lower()}.py").write_text(USER.format(name=name), "utf-8")
+        first, *others = [(tmp_path / f"{name.lower()}.py", name) for name in names]
+        return Scenario("browse", *first, beside=tuple(others))
+
+    return write
+
+
+def test_without_a_warm_up_every_answer_is_counted(
+    written: Written, server: CountingServer
+) -> None:
+    with traffic(written("Reader"), Load(3, 1.0), host=server.url) as running:
+        running.await_counting()
+        running.await_end()
+        result = running.result()
+
+    assert result.tally.requests == len(server.answered) > 0
+    assert result.users == 3
+
+
+def test_what_is_sent_during_the_warm_up_is_not_counted(
+    written: Written, server: CountingServer
+) -> None:
+    with traffic(written("Reader"), Load(2, 1.0, warm_up_seconds=1.0), host=server.url) as running:
+        running.await_counting()
+        before = len(server.answered)
+        running.await_end()
+        result = running.result()
+
+    assert before > 0
+    # The announcement is read a moment later than it is made.
+    assert 0 < len(server.answered) - before <= result.tally.requests
+    assert result.tally.requests < len(server.answered)
+    assert result.seconds == pytest.approx(1.0, abs=0.5)
+
+
+def test_with_workers_a_warm_up_is_not_counted_either(
+    written: Written, server: CountingServer
+) -> None:
+    load = Load(2, 2.0, warm_up_seconds=1.0, options=("--processes", "2"))
+    with traffic(written("Reader"), load, host=server.url) as running:
+        running.await_counting()
+        before = len(server.answered)
+        running.await_end()
+        result = running.result()
+
+    assert before > 0
+    assert (result.workers, result.losses) == (2, ())
+    assert 0 < result.tally.requests < len(server.answered)
+
+
+def test_classes_of_several_files_load_together(written: Written, server: CountingServer) -> None:
+    with traffic(written("Reader", "Writer"), Load(4, 1.0), host=server.url) as running:
+        result = running.result()
+
+    assert set(result.tally.routes) == {"GET /Reader", "GET /Writer"}
+
+
+def test_other_classes_of_a_file_do_not_load(written: Written, server: CountingServer) -> None:
+    scenario = written("Reader")
+    assert isinstance(scenario.file, Path)
+    scenario.file.write_text(USER.format(name="Reader") + USER.format(name="Other"), "utf-8")
+
+    with traffic(scenario, Load(4, 1.0), host=server.url) as running:
+        result = running.result()
+
+    assert set(result.tally.routes) == {"GET /Reader"}
+
+
+def test_a_locust_that_dies_says_why(tmp_path: Path, server: CountingServer) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text("import a_package_that_is_not_there\n", "utf-8")
+
+    with (
+        pytest.raises(ServerStartError) as caught,
+        traffic(Scenario("browse", file), Load(1, 1.0), host=server.url) as running,
+    ):
+        running.await_counting()
+
+    assert "Locust ended too early (exit code 1)" in str(caught.value)
+    assert "a_package_that_is_not_there" in str(caught.value)
+
+
+def test_one_that_is_interrupted_tells_what_it_has_counted(
+    written: Written, server: CountingServer
+) -> None:
+    with traffic(written("Reader"), Load(2, 60.0), host=server.url) as running:
+        running.await_counting()
+        assert server.some.wait(20)
+        running.interrupt()
+        result = running.result()
+
+    assert result.is_interrupted
+    assert result.tally.requests == len(server.answered) > 0
+
+
+def test_locust_ends_with_the_block(written: Written, server: CountingServer) -> None:
+    began = time.monotonic()
+    with traffic(written("Reader"), Load(1, 60.0), host=server.url) as running:
+        running.await_counting()
+
+    assert running.process.returncode is not None
+    assert time.monotonic() - began < 30
