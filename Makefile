@@ -57,7 +57,7 @@ types: $(STAMP) ## mypy --strict and pyright
 	@$(VENV)/bin/pyright
 
 # On a developer's machine containers and the matrix of versions are targets of their own.
-check: lint types $(if $(CI),test-containers test-matrix) test load ## Everything CI runs: lint, types, tests, load probes
+check: lint types $(if $(CI),test-containers test-matrix) load test ## Everything CI runs: lint, types, load probes, tests
 
 lock: $(STAMP) ## Write constraints.txt anew from pyproject.toml
 	@$(PIP) install -q uv

@@ -1,4 +1,4 @@
-"""The measured half of `probe`: one select by primary key, served with or without the probe.
+"""The measured half of `probe`: a row by its key, and a page, served with or without the probe.
 
 Prints its address as JSON, tells its own CPU time under ``/cpu`` and ends with its standard input.
 """
@@ -13,15 +13,35 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException
-from sqlalchemy import make_url
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import make_url, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from benchmarks.project.models import Author
+from benchmarks.project.models import Author, Book
 from harness.asgi.server import bound_socket, serve_on
 from harness.capture.requests import ASGIApp
 from harness.middleware import Probe
 
 __all__ = ["application"]
+
+_PAGE = 20
+
+
+class BookRead(BaseModel):
+    """A book of a page."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    title: str
+
+
+class AuthorRead(BaseModel):
+    """A row of a page."""
+
+    id: int
+    name: str
+    books: list[BookRead]
 
 
 def application(url: str) -> FastAPI:
@@ -41,6 +61,23 @@ def application(url: str) -> FastAPI:
         if found is None:
             raise HTTPException(404)
         return {"id": found.id, "name": found.name}
+
+    @app.get("/pages/{number}")
+    async def page(number: int, db: Annotated[AsyncSession, Depends(session)]) -> list[AuthorRead]:
+        wanted = select(Author).where(Author.id > number).order_by(Author.id).limit(_PAGE)
+        authors = (await db.scalars(wanted)).all()
+        of_them = select(Book).where(Book.author_id.in_([author.id for author in authors]))
+        books = (await db.scalars(of_them.order_by(Book.id))).all()
+        return [
+            AuthorRead(
+                id=author.id,
+                name=author.name,
+                books=[
+                    BookRead.model_validate(book) for book in books if book.author_id == author.id
+                ],
+            )
+            for author in authors
+        ]
 
     @app.get("/cpu")
     async def cpu() -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 from argparse import ArgumentParser
+from contextlib import suppress
 
 import gevent
 from locust import events

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 
 import gevent
 
@@ -57,7 +58,7 @@ class SlowReader(HarnessUser):
                 response = connection.getresponse()
                 head = Head(response.status)
                 tell(self, name, began_seconds=began_seconds, head=head)
-                with gevent.Timeout(self.longest_seconds, exception=False):
+                with suppress(gevent.Timeout), gevent.Timeout(self.longest_seconds):
                     while response.read1(self.chunk_bytes):
                         gevent.sleep(self.pause_seconds)
         except FAILURES as error:

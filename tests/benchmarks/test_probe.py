@@ -13,7 +13,7 @@ PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "probe.py"
 COLUMNS = 80
 
 
-def test_a_pair_is_measured(tmp_path: Path) -> None:
+def test_a_pair_is_measured_for_each_kind_of_request(tmp_path: Path) -> None:
     file = tmp_path / "figures"
     done = subprocess.run(
         [sys.executable, str(PROGRAM), "--quick", f"--json={file}"],
@@ -24,6 +24,7 @@ def test_a_pair_is_measured(tmp_path: Path) -> None:
     )
 
     assert done.returncode == ExitCode.CLEAN, done.stdout + done.stderr
-    (pair,) = json.loads(file.read_text(encoding="utf-8"))["pairs"]
-    assert pair["without"] > 0 < pair["probed"]
+    pairs = json.loads(file.read_text(encoding="utf-8"))["pairs"]
+    assert [pair["kind"] for pair in pairs] == ["row", "page"]
+    assert all(pair["without"] > 0 < pair["probed"] for pair in pairs)
     assert max(map(len, done.stdout.splitlines())) <= COLUMNS

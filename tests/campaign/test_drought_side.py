@@ -54,7 +54,7 @@ def test_whoever_waits_for_an_answer_asks_no_more(server: CountingServer) -> Non
     assert min(answer.seconds for answer in answers) >= 0.6
 
 
-def test_the_end_waits_for_no_answer_and_leaves_no_thread(server: CountingServer) -> None:
+def test_the_end_hardly_waits_for_an_answer_and_leaves_no_thread(server: CountingServer) -> None:
     server.seconds = 2.0
     before = threading.active_count()
     with side_probe(server.url, "/pages") as probe:
@@ -64,6 +64,14 @@ def test_the_end_waits_for_no_answer_and_leaves_no_thread(server: CountingServer
     assert time.monotonic() - began < 1.5
     assert probe.answers == []
     assert threading.active_count() <= before + LANES  # the server's own
+
+
+def test_an_answer_that_is_about_to_come_is_waited_for(server: CountingServer) -> None:
+    server.seconds = 0.2
+    with side_probe(server.url, "/pages"):
+        server.some.wait(PATIENCE_SECONDS)
+
+    assert server.answered
 
 
 def test_latency_is_of_what_was_in_flight() -> None:

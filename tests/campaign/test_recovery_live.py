@@ -130,11 +130,10 @@ def test_without_a_server_the_load_still_stops_and_comes_back(
     project = load_project(write_shop(tmp_path, postgres="sqlite"))
 
     with campaign_ground(project, SETTINGS, step=print, detail=print) as ground:
-        outcome = held(ground, "recovery-idle", "recovery-killed", "recovery-cut")
+        outcome = held(ground, "recovery-idle", "recovery-killed")
 
     assert verdicts(outcome) == {
         "recovery-idle": Verdict.PASS,
         "recovery-killed": Verdict.SKIPPED,
-        "recovery-cut": Verdict.SKIPPED,
         "nothing-lost": Verdict.SKIPPED,
     }, outcome.verdicts

@@ -141,6 +141,8 @@ def test_the_exhausted_pool_sheds_and_recovers(report: Mapping[str, Any]) -> Non
     assert story["pool_capacity"] == 3
     assert outcomes == {"ok", "shed"}
     assert story["recovery_seconds"] is not None
+    assert story["checked_out_at_rest"] == 0
+    assert story["without_database"]["count"] > 0
 
 
 def test_the_page_needs_no_network(

@@ -27,6 +27,7 @@ be the load themselves."""
 _PER_SECOND = 10.0
 _ANSWER_SECONDS = 10.0
 """As the users' own patience."""
+_GRACE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,14 @@ class SideProbe:
             lane.start()
 
     def stop(self) -> None:
-        """Ask no more; an answer that is awaited then is not waited for, and does not count."""
+        """Ask no more; an answer that is awaited then is hardly waited for, and does not count.
+
+        But it is for a moment: a client that leaves is a trouble of its own.
+        """
         self._is_over.set()
+        until_seconds = time.monotonic() + _GRACE_SECONDS
+        for lane in self._lanes:
+            lane.join(max(0.0, until_seconds - time.monotonic()))
         for connection in self._connections:
             if connection.sock is not None:
                 with suppress(OSError):  # its lane has closed it meanwhile
