@@ -30,7 +30,7 @@ from harness.findings import Verdict
 from harness.rig.client import Rig, rig_process
 from harness.rig.protocol import Started
 
-__all__ = ["CASES", "Case", "Trial", "main", "on_reference_application", "trial"]
+__all__ = ["CASES", "Case", "Trial", "main", "on_reference_application", "report", "trial"]
 
 _ATTEMPTS = 3
 _EXAMPLE = """example:
@@ -59,13 +59,16 @@ class Case:
         return Settings(plan=((route, self.path),), is_short=self.knee is None)
 
 
+def _locks(*, keys: int, milliseconds: int) -> Case:
+    path = f"/capacity/locks?keys={keys}&milliseconds={milliseconds}"
+    return Case(f"{keys} locks", path, "database-bound", keys)
+
+
 CASES = (
-    *(
-        Case(
-            f"{keys} locks", f"/capacity/locks?keys={keys}&milliseconds=10", "database-bound", keys
-        )
-        for keys in (2, 4, 8)
-    ),
+    # So slow that the process has CPU to spare at the knee: 200 requests a second at most.
+    _locks(keys=2, milliseconds=20),
+    _locks(keys=4, milliseconds=20),
+    _locks(keys=8, milliseconds=40),
     Case("computes", "/capacity/cpu?milliseconds=5", "saturated-loop"),
     Case("held over HTTP", "/faults/held-connection/http", "held-idle", is_fault=True),
     Case("its twin", "/twins/held-connection/http?milliseconds=200", ""),
@@ -169,7 +172,7 @@ def _program(options: argparse.Namespace) -> None:
             trials.append(trial(rig, started, case, progress, attempts=attempts))
             progress.note(_line(trials[-1]))
     progress.clear()
-    print("\n".join(_report(trials)))
+    print("\n".join(report(trials)))
     if options.json:
         write_json(options.json, None, {"cases": [_figures(each) for each in trials]})
     wrong = [each.case.name for each in trials if not (each.is_right and each.is_conclusive)]
@@ -181,7 +184,8 @@ def _line(told: Trial) -> str:
     return f"{told.case.name}: {'; '.join(item.summary for item in told.outcome.verdicts)}"
 
 
-def _report(trials: Sequence[Trial]) -> Iterator[str]:
+def report(trials: Sequence[Trial]) -> Iterator[str]:
+    """Lines of a table, and the curves of the sweeps."""
     heading = ("workload", "expected", "cause", "size", "attempts", "seconds", "right")
     rows = [
         (
@@ -201,7 +205,7 @@ def _report(trials: Sequence[Trial]) -> Iterator[str]:
         told = each.outcome.recommendation
         if told is not None and told.curve:
             rates = ", ".join(f"{point.size}: {point.rate:.0f}" for point in told.curve)
-            yield from paragraph(f"{each.case.name}: requests a second by pool size: {rates}")
+            yield paragraph(f"{each.case.name}: requests a second by pool size: {rates}")
 
 
 def _figures(told: Trial) -> dict[str, Any]:

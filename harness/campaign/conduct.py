@@ -121,6 +121,7 @@ class Campaign:
 
     def _held(self, scenario: Scenario) -> Outcome:
         probe = self.probes[scenario.probe]
+        self.ground.stop_serving()  # nobody finds the pool that another probe has set
         try:
             return probe(self.ground, scenario)
         except (NotOursError, CannotTroubleError) as error:

@@ -127,7 +127,7 @@ class Ground:
         return self._serving
 
     def stop_serving(self) -> None:
-        """For who has served in a way that the next probe shall not find: it serves anew."""
+        """Whoever comes next serves anew, as it needs."""
         self._serving = None
         if self.rig is not None:
             self.rig.stop()

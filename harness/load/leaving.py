@@ -87,7 +87,8 @@ class LeavingUser(HarnessUser):
             # The patience begins once the request is sent: the application is to see all of them.
             with (
                 exchange(self, path) as connection,
-                gevent.Timeout(patience_seconds, exception=False),
+                suppress(gevent.Timeout),
+                gevent.Timeout(patience_seconds),
             ):
                 response = connection.getresponse()
                 response.read()

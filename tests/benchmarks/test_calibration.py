@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from benchmarks.calibration import CASES, Case, Trial
+from benchmarks.calibration import CASES, Case, Trial, report
 from harness.campaign.outcome import Outcome
 from harness.checks.load.classification import Classification
 from harness.checks.load.classification import Outcome as Told
 from harness.checks.load.pool_sizing import Recommendation
+from harness.checks.load.sizing_curve import curve_of
 from harness.findings import ProbeVerdict, Verdict
+from tests.checks.load.capacities import in_rounds
+from tests.checks.load.recorded import LOCKED
 
 LOCKS = Case("4 locks", "/capacity/locks?keys=4", "database-bound", knee=4)
 TWIN = Case("twin", "/twins/leak/never-closed", "")
@@ -47,3 +52,22 @@ def test_an_answer_that_nobody_can_give_is_not_conclusive() -> None:
 
 def test_a_sweep_is_asked_for_where_there_is_a_knee_and_for_two_four_and_eight() -> None:
     assert {case.knee for case in CASES if not case.settings.is_short} == {2, 4, 8}
+
+
+def test_the_table_fits_and_says_what_was_wrong() -> None:
+    lines = "\n".join(report([trial(LOCKS, cause="saturated-loop", size=4), trial(TWIN)]))
+
+    rows = [line for line in lines.splitlines() if line.strip()]
+    assert max(map(len, rows)) <= 80
+    assert rows[1].split()[-1] == "NO"
+    assert rows[2].split()[-1] == "yes"
+
+
+def test_a_curve_is_told_below_the_table() -> None:
+    told = trial(LOCKS, cause="database-bound", size=4)
+    curve = curve_of(in_rounds(LOCKED)).points
+    sized = Recommendation(Verdict.PASS, "", pool_size=4, curve=curve)
+
+    lines = list(report([replace(told, outcome=replace(told.outcome, recommendation=sized))]))
+
+    assert "requests a second by pool size: 1: 24" in " ".join(lines[-1].split())

@@ -14,7 +14,9 @@ from harness.load.routes import Plan
 from tests.load.conftest import CountingServer, Generator
 
 _SCENARIOS = Path(str(files("harness.load.scenarios")))
-_RESPONSES = {kind: {"200": {"content": {kind: {}}}} for kind in ("application/json", "text/csv")}
+_RESPONSES: dict[str, Any] = {
+    kind: {"200": {"content": {kind: {}}}} for kind in ("application/json", "text/csv")
+}
 _DOCUMENT = {
     "paths": {
         "/rows": {"get": {"responses": _RESPONSES["application/json"]}},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -17,7 +17,7 @@ from harness.campaign.scenario import Scenario
 from harness.campaign.traffic import Load
 from harness.capture.windows import LoadWindow
 from harness.checks.load.statement_growth import PROBE, statement_growth
-from harness.errors import HarnessError, IsolationError
+from harness.errors import IsolationError
 from harness.findings import Verdict
 from harness.report.load_content import Phase
 from harness.rig.client import Rig
@@ -38,7 +38,8 @@ _FEW_ROUTES = 5
 
 def n_plus_one(ground: Ground, scenario: Scenario) -> Outcome:
     """Load the application with larger and larger pages of more and more rows."""
-    with _served(ground) as served, ExitStack() as stack:
+    served = _served(ground)
+    with ExitStack() as stack:
         counter = chosen_counter(ground, served.log, stack)
         loads = _Loads(ground, scenario, counter, _paged(ground, scenario))
         for page, rows in _PAGES_AND_ROWS if served.rig is not None else _PAGES:
@@ -71,21 +72,11 @@ class _Served:
         self.notes = [f"{len(short)} tables got fewer: {short[0]}"] if short else []
 
 
-@contextmanager
-def _served(ground: Ground) -> Iterator[_Served]:
-    """Serve on a copy of the database, where that can be; the next probe finds nothing of it."""
+def _served(ground: Ground) -> _Served:
+    """Serve on a copy of the database, where that can be: nobody else finds its rows."""
     if ground.outside is not None:
-        yield _Served(notes=["no rows were added: its database is not ours"])
-        return
-    try:
-        yield _serve(ground, is_echoing=ground.settings.count_by == "echo")
-    finally:
-        # After Ctrl-C the rig may be gone, which must not hide what has ended the block.
-        with suppress(HarnessError):
-            ground.stop_serving()
-
-
-def _serve(ground: Ground, *, is_echoing: bool) -> _Served:
+        return _Served(notes=["no rows were added: its database is not ours"])
+    is_echoing = ground.settings.count_by == "echo"
     try:
         serving = ground.serve(is_scratch=True, is_echoing=is_echoing)
     except IsolationError as error:

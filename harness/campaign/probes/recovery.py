@@ -22,15 +22,12 @@ __all__ = ["recovery"]
 def recovery(ground: Ground, scenario: Scenario) -> Outcome:
     """Put an application through troubles of its database, and judge its way back from each."""
     form = form_of(ground.settings)
-    is_ours = ground.rig is not None
-    if is_ours:
+    if ground.rig is not None:
         _serve(ground, form)
     run = Run(ground, Holding(ground, scenario, form, opened_ledger(ground)))
     run.first()
     for trouble in form.troubles:
         run.then(trouble)
-    if is_ours:
-        ground.stop_serving()
     return run.outcome()
 
 

@@ -17,9 +17,9 @@ from harness.capture.reckoning import Reckoning, Write
 from harness.capture.windows import LoadWindow
 from harness.checks.load.judged import Judged, skipped, undecided
 from harness.checks.load.leak import leak
-from harness.checks.nothing_lost import PROBE as NOTHING_LOST
-from harness.checks.nothing_lost import nothing_lost
-from harness.checks.recovery import recovery
+from harness.checks.load.nothing_lost import PROBE as NOTHING_LOST
+from harness.checks.load.nothing_lost import nothing_lost
+from harness.checks.load.recovery import recovery
 from harness.errors import HarnessError, MisuseError, RigError
 from harness.findings import Finding
 from harness.report.load_content import Phase, Timeline

@@ -16,10 +16,12 @@ from harness.checks.load import (
     leak,
     nesting,
     no_pool_size,
+    nothing_lost,
     over_provisioned,
     overflow_churn,
     oversized_pool,
     pool_too_small,
+    recovery,
     retry_storm,
     saturated_loop,
     shared_session,
@@ -32,6 +34,8 @@ __all__ = ["KINDS"]
 KINDS = (
     leak.KINDS
     | abandoned.KINDS
+    | recovery.KINDS
+    | nothing_lost.KINDS
     | {
         drift.KIND,
         blocked_loop.KIND,

@@ -10,7 +10,7 @@ import pytest
 from harness.capture.traffic import Outcome, RequestOutcome
 from harness.capture.trouble import TroubleStory
 from harness.checks.load.judged import Judged
-from harness.checks.recovery import KINDS, limit_seconds, recovery
+from harness.checks.load.recovery import KINDS, limit_seconds, recovery
 from harness.findings import Verdict
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.capture.reckoning import Reckoning, Write, reckon
 from harness.checks.load.judged import Judged
-from harness.checks.nothing_lost import nothing_lost
+from harness.checks.load.nothing_lost import nothing_lost
 from harness.findings import Verdict
 
 GOOD = reckon([Write("a", 201), Write("b", 200)], {"a": 1, "b": 1})
