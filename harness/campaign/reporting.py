@@ -8,6 +8,7 @@ from datetime import datetime
 
 from harness.campaign.ground import Ground
 from harness.campaign.outcome import Outcome, worst
+from harness.checks.load.classification import Outcome as Why
 from harness.checks.probe import finding_of
 from harness.config import Project
 from harness.findings import Finding, Judgement, ProbeVerdict, Verdict, judge
@@ -38,7 +39,7 @@ def report_of(
     # Allowances of what other commands find, or other probes, match nothing here.
     judgement = replace(judge(findings.values(), project.configuration.allow), unmatched=())
     probes = tuple(verdict for item in outcomes for verdict in _weighed(item, judgement))
-    classified = next((item for item in outcomes if item.classification is not None), None)
+    classified = _best_classified(outcomes)
     return LoadReport(
         harness_version=installed_version(DISTRIBUTION),
         application=project.configuration.app or "",
@@ -57,6 +58,17 @@ def report_of(
         exhaustion=next((o.exhaustion for o in outcomes if o.exhaustion), None),
         troubles=tuple(trouble for item in outcomes for trouble in item.troubles),
     )
+
+
+def _best_classified(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """Of those that have an answer the last one, which has seen the application with most pools."""
+    asked = [item for item in outcomes if item.classification is not None]
+    return max(reversed(asked), key=_is_answered, default=None)
+
+
+def _is_answered(outcome: Outcome) -> bool:
+    told = outcome.classification
+    return told is not None and told.outcome in {Why.EXPLAINED, Why.NOTHING_IS_SLOW}
 
 
 def _findings(outcome: Outcome) -> Iterator[Finding]:

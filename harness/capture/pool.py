@@ -223,7 +223,9 @@ class PoolListener:
             else:
                 mine.append(held)
                 held.held_at_once = len(mine)
-                held.held_of_pool = sum(one.pool is state for one in mine)
+                held.held_of_pool = sum(
+                    one.pool is state and not one.is_beside(held) for one in mine
+                )
         if self.watcher is not None:
             record_info = entry.record_info
             if record_info is not None:

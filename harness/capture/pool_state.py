@@ -159,9 +159,22 @@ class Held:
     held_at_once: int = 1
     """Connections that its request held then, this one included, of all pools."""
     held_of_pool: int = 1
-    """And of this pool alone."""
+    """And of this pool alone, without those that are held beside it."""
     executing_by: greenlet | None = None
     """What runs a statement on it, while one runs."""
+
+    def is_beside(self, other: Held) -> bool:
+        """Whether a task that the request has started holds this, and another one the other.
+
+        Tasks that are gathered need one connection each: none keeps its own while it waits for the
+        next, so they cannot wait for each other. The request's own task and its threads can.
+        """
+        if self.origin is None or other.origin is None or self.request is None:
+            return False
+        owner = self.origin.owner
+        if owner is other.origin.owner or owner is self.request.own_task:
+            return False
+        return owner is not None and isinstance(owner(), asyncio.Task)
 
     def checkout(self, hold_seconds: float) -> Checkout:
         """As a record, now that it is back."""

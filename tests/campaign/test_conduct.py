@@ -17,6 +17,7 @@ from harness.config import Configuration, Project
 from harness.errors import HarnessError, MisuseError, RigError, ServerStartError
 from harness.findings import ProbeVerdict, Verdict
 from harness.rig.trouble.refusal import CannotTroubleError
+from tests.campaign.simulated import simulated
 from tests.checks.load.recorded import INDEXED
 
 WELL = Outcome((ProbeVerdict("soak", Verdict.PASS, "all went well"),))
@@ -47,6 +48,15 @@ def campaign(probes: Mapping[str, Probe]) -> Campaign:
         [Scenario(name, Path("loads.py")) for name in probes],
         probes=probes,
     )
+
+
+def test_no_probe_finds_what_another_one_has_served() -> None:
+    held = campaign({"exhaustion": passing, "soak": passing})
+    ground = held.ground = simulated()
+
+    held.run()
+
+    assert ground.stops == 2
 
 
 def test_probes_are_held_in_the_order_of_their_scenarios() -> None:

@@ -10,6 +10,8 @@ from harness.campaign.outcome import Outcome, without_measurement, worst
 from harness.campaign.outside import OutsideTarget
 from harness.campaign.reporting import report_of
 from harness.campaign.scenario import Settings
+from harness.checks.load.classification import Classification
+from harness.checks.load.classification import Outcome as Why
 from harness.config import Configuration, Project
 from harness.findings import Allowance, Finding, ProbeVerdict, Severity, Verdict
 from harness.report.load_content import LoadReport
@@ -91,3 +93,22 @@ def test_a_target_that_is_not_ours_is_named() -> None:
         "http://shop.example",
         "",
     )
+
+
+def classified_as(outcome: Why, reason: str) -> Outcome:
+    verdict = ProbeVerdict("slow-requests", Verdict.PASS, reason)
+    return Outcome((verdict,), classification=Classification(outcome, "", reason, ()))
+
+
+def test_why_requests_are_slow_is_told_by_the_last_probe_that_knows() -> None:
+    first, last = (classified_as(Why.NOTHING_IS_SLOW, name) for name in ("browse", "sizing"))
+    unknown = classified_as(Why.INCONCLUSIVE, "busy")
+
+    def told(*outcomes: Outcome) -> str:
+        classification = report(*outcomes).classification
+        return classification.reason if classification is not None else ""
+
+    assert told(first, last) == "sizing"
+    assert told(first, unknown) == "browse"
+    assert told(unknown) == "busy"
+    assert told(TIMED_OUT) == ""

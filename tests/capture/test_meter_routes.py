@@ -113,6 +113,42 @@ async def test_connections_held_at_once_are_counted_by_pool(
     assert route_of(measured)["held_at_once"] == {"pool 1": {"1": 1, "2": 2}}
 
 
+async def test_connections_of_gathered_tasks_are_not_held_by_one(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    @app.get("/")
+    async def fan_out() -> None:
+        both_are_out = asyncio.Barrier(2)
+
+        async def part() -> None:
+            async with engine.connect():
+                await both_are_out.wait()
+
+        await asyncio.gather(part(), part())
+
+    await requests.get("/")
+
+    assert measured.status()["pools"][0]["peak_checked_out"] == 2
+    assert route_of(measured)["held_at_once"] == {"pool 1": {"1": 1}}
+
+
+async def test_a_task_that_is_awaited_with_a_connection_out_takes_a_second_one(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    @app.get("/")
+    async def parent() -> None:
+        async def part() -> None:
+            async with engine.connect():
+                pass
+
+        async with engine.connect():
+            await asyncio.create_task(part())
+
+    await requests.get("/")
+
+    assert route_of(measured)["held_at_once"] == {"pool 1": {"2": 1}}
+
+
 async def test_one_after_the_other_is_not_at_once(
     app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
 ) -> None:

@@ -102,10 +102,7 @@ def pool_sizing(ground: Ground, scenario: Scenario) -> Outcome:
     form = (SHORT if settings.is_short else LONG).lasting(settings.seconds)
     slices = Slices(ground, scenario, form, spare=len(settings.sizes) or _SPARE_SLICES)
     ground.serve()
-    try:
-        return _held(_Course(), slices)
-    finally:
-        ground.stop_serving()  # the next probe shall find the application's own pool
+    return _held(_Course(), slices)
 
 
 def _held(course: _Course, slices: Slices) -> Outcome:
