@@ -16,9 +16,9 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Engine, MetaData, create_engine
+from sqlalchemy import URL, Connection, Engine, MetaData, create_engine
 from sqlalchemy.exc import CompileError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
@@ -27,7 +27,9 @@ from sqlalchemy.pool import NullPool
 from harness.database.sqlite.driver import require_aiosqlite
 from harness.errors import ConfigurationError, TargetImportError
 
-__all__ = ["Populate", "create_tables", "run_migrations", "write_rows"]
+__all__ = ["Populate", "committed", "create_tables", "run_migrations", "write_rows"]
+
+T = TypeVar("T")
 
 Populate = Callable[..., Any]
 """Writes the base line of rows; an async function gets an `AsyncSession`, another a `Session`."""
@@ -82,12 +84,25 @@ def create_tables(url: URL, metadata: MetaData) -> None:
         _create_on_sqlite(url, metadata)
         return
 
-    async def create() -> None:
+    committed(url, metadata.create_all)
+
+
+def committed(url: URL, work: Callable[[Connection], T]) -> T:
+    """What a function of a connection returns, with what it wrote committed.
+
+    Args:
+        url: Of a PostgreSQL database, with an async driver.
+        work: The function.
+    """
+    results: list[T] = []
+
+    async def run() -> None:
         engine = create_async_engine(url, poolclass=NullPool)
         async with engine.begin() as connection:
-            await connection.run_sync(metadata.create_all)
+            results.append(await connection.run_sync(work))
 
-    run_apart(create())
+    run_apart(run())
+    return results[0]
 
 
 def metadata_of(found: object, *, target: str) -> MetaData:

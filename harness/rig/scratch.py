@@ -6,25 +6,20 @@ stumble over them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
-from sqlalchemy import URL, Connection
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL
 
-from harness.database.populate import Models, Population
-from harness.database.schema import run_apart
+from harness.database.populate import Population
+from harness.database.schema import committed
 from harness.errors import IsolationError
 from harness.rig.protocol import Grown
 from harness.stage import Stage
 
 __all__ = ["Scratch", "scratch"]
-
-T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -39,9 +34,9 @@ class Scratch:
 
         The application's models must have been imported.
         """
-        population = self._population or _committed(self.url, _read)
+        population = self._population or committed(self.url, Population.read)
         self._population = population
-        filled = _committed(self.url, partial(population.grow, to=rows))
+        filled = committed(self.url, partial(population.grow, to=rows))
         short = tuple(f"{item.table}: {item.problem}" for item in filled if item.problem)
         return Grown(rows, len(filled), short)
 
@@ -64,20 +59,3 @@ def scratch(stage: Stage) -> Iterator[Scratch]:
         yield Scratch(stage.url.set(database=name))
     finally:
         behind.call(behind.execute("DROP DATABASE IF EXISTS %I WITH (FORCE)", name))
-
-
-def _read(connection: Connection) -> Population:
-    return Population.read(connection, Models.found())
-
-
-def _committed(url: URL, work: Callable[[Connection], T]) -> T:
-    """What a function of a connection returns, with what it wrote committed."""
-    results: list[T] = []
-
-    async def write() -> None:
-        engine = create_async_engine(url, poolclass=NullPool)
-        async with engine.begin() as connection:
-            results.append(await connection.run_sync(work))
-
-    run_apart(write())
-    return results[0]

@@ -10,20 +10,16 @@ from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from typing import Any, Protocol, TypeVar
-
-from sqlalchemy import URL, Connection
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+from typing import Any, Protocol
 
 from harness.asgi.app import import_target
 from harness.asgi.overrides import overriding
 from harness.asgi.running import RunningApp
 from harness.capture import RequestTracker, SourceMap
 from harness.config import Project
-from harness.database.populate import Filled, Models, Population
+from harness.database.populate import Filled, Population
 from harness.database.rollback import Sandbox
-from harness.database.schema import run_apart
+from harness.database.schema import committed
 from harness.errors import ConfigurationError, TargetImportError
 from harness.findings import Judgement, judge
 from harness.loops import Residents
@@ -37,8 +33,6 @@ from harness.scan.verdicts import overall, scan_row, weighed
 from harness.stage import Stage, staged
 
 __all__ = ["SIZES", "Progress", "overridden", "scan"]
-
-T = TypeVar("T")
 
 SIZES = (2, 3, 10)
 """Rows for each table; what grows is fitted on the two largest, the first shows that it holds."""
@@ -165,20 +159,20 @@ class _Scan:
         with asyncio.Runner() as runner, sandbox.installed():
             self.progress.step("Starting the application")
             runner.run(running.started())
-            population = _written(self.stage.url, _read)
+            population = committed(self.stage.url, Population.read)
             caller = Caller(running, sandbox, tracker, source, runner)
             for size in self.sizes:
                 self._rows(population, size)
                 self._request(scanned, caller, population, size, is_of_one_row=False)
             is_of_rows = any("{" in item.operation.route for item in scanned)
             for size in self.sizes if is_of_rows else ():
-                _written(self.stage.url, partial(population.crowd, to=size))
+                committed(self.stage.url, partial(population.crowd, to=size))
                 self._request(scanned, caller, population, size, is_of_one_row=True)
             residents.close()
         return scanned
 
     def _rows(self, population: Population, size: int) -> None:
-        self.filled = _written(self.stage.url, partial(population.grow, to=size))
+        self.filled = committed(self.stage.url, partial(population.grow, to=size))
         full = sum(not item.problem for item in self.filled)
         self.progress.step(f"n = {size}: {full} of {len(self.filled)} tables filled")
 
@@ -200,20 +194,3 @@ class _Scan:
                 ask(item, caller, RowValues(population), size)
             if size == max(self.sizes):
                 ask_for_pages(item, caller, size)
-
-
-def _read(connection: Connection) -> Population:
-    return Population.read(connection, Models.found())
-
-
-def _written(url: URL, work: Callable[[Connection], T]) -> T:
-    """What a function of a connection returns, with what it wrote committed."""
-    results: list[T] = []
-
-    async def write() -> None:
-        engine = create_async_engine(url, poolclass=NullPool)
-        async with engine.begin() as connection:
-            results.append(await connection.run_sync(work))
-
-    run_apart(write())
-    return results[0]
