@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.campaign.shop_project import write_shop
+from tests.processes import TAG, await_nothing_left, own_folder, started
 from tests.rig.conftest import own_server
-from tests.rig.test_endings import await_nothing_left
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
 
@@ -41,8 +41,7 @@ with campaign_ground(load_project(), settings, step=print, detail=print) as grou
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "tmp").mkdir()
-    (tmp_path / "tmp").chmod(0o777)  # the server may run as another user
+    own_folder(tmp_path)
     return write_shop(tmp_path)
 
 
@@ -50,26 +49,19 @@ def project(tmp_path: Path) -> Path:
 def driver(
     project: Path, unmeasured_environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
+    with started(
         [sys.executable, "-c", _DRIVER],
-        cwd=project,
-        env={
+        folder=project,
+        environment={
             **unmeasured_environment,
             **own_server(),
-            "HARNESS_TEST_TAG": _tag(),
+            TAG: _tag(),
             "TMPDIR": str(project / "tmp"),
             "PYTHONPATH": str(project),
         },
-        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    ) as process:
+        yield process
 
 
 def _tag() -> str:
@@ -97,7 +89,7 @@ def test_ctrl_c_while_the_server_is_away_leaves_nothing(
     os.killpg(driver.pid, signal.SIGINT)
     said, _ = driver.communicate(timeout=60)
 
-    assert await_nothing_left(_tag(), project) == []
+    assert await_nothing_left(_tag(), project / "tmp") == []
     assert not data.exists()
     assert driver.returncode == -signal.SIGINT, said
     assert said.rstrip().endswith("KeyboardInterrupt")

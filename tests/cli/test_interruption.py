@@ -6,72 +6,29 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import pytest
 
-_WITHIN_SECONDS = 5.0
+from tests.processes import TAG, await_nothing_left, await_step, started, traces
+
 _PATIENCE_SECONDS = 60.0
-_TAG = "HARNESS_TEST_TAG"
 # CPython dies of the signal itself where the interrupt passed through an `exec` on its way up.
 _INTERRUPTED = {130, -signal.SIGINT}
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
 
 
-@contextmanager
 def _checkup(
     tag: str, output: Path, root: Path, unmeasured_environment: Mapping[str, str]
-) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
+) -> AbstractContextManager[subprocess.Popen[str]]:
+    return started(
         [sys.executable, "-m", "harness", "checkup", "--output", str(output)],
-        cwd=root,
-        env={**unmeasured_environment, _TAG: tag},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+        folder=root,
+        environment={**unmeasured_environment, TAG: tag},
     )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def _await_step(process: subprocess.Popen[str], step: str) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if step in line:
-            return
-    pytest.fail(f"the checkup ended before {step!r}")
-
-
-def _traces(tag: str, server_folder: Path | None) -> list[str]:
-    """What is left of a run: processes that inherited the tag, and its PostgreSQL.
-
-    The server runs with an environment of its own; its command line names its folder.
-    """
-    marks = [f"{_TAG}={tag}"] + ([str(server_folder)] if server_folder else [])
-    left = [
-        command
-        for folder in Path("/proc").iterdir()
-        if folder.name.isdigit() and folder.name != str(os.getpid())
-        if (command := _command_of(folder, marks))
-    ]
-    return left + ([str(server_folder)] if server_folder and server_folder.exists() else [])
-
-
-def _command_of(process: Path, marks: list[str]) -> str:
-    try:
-        command = process.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode()
-        environment = process.joinpath("environ").read_bytes().decode(errors="replace")
-    except OSError:
-        return ""  # ended meanwhile
-    return command if any(mark in command + environment for mark in marks) else ""
 
 
 def _server_folder(owner: int) -> Path:
@@ -84,11 +41,9 @@ def _server_folder(owner: int) -> Path:
     pytest.fail("the process owns no server")
 
 
-def _await_nothing_left(tag: str, server_folder: Path | None) -> list[str]:
-    until = time.monotonic() + _WITHIN_SECONDS
-    while (left := _traces(tag, server_folder)) and time.monotonic() < until:
-        time.sleep(0.05)
-    return left
+def _left(tag: str, server_folder: Path) -> list[str]:
+    left = await_nothing_left(tag, server_folder)
+    return left + ([str(server_folder)] if server_folder.exists() else [])
 
 
 @pytest.mark.parametrize("step", ["Preparing a database", "Steady load", "Running a small pool"])
@@ -100,7 +55,7 @@ def test_ctrl_c_stops_everything_and_says_so(
 ) -> None:
     tag = f"{os.getpid()}-int-{step}"
     with _checkup(tag, tmp_path, pytestconfig.rootpath, unmeasured_environment) as process:
-        _await_step(process, step)
+        await_step(process, step)
         server_folder = _server_folder(process.pid)
 
         os.killpg(process.pid, signal.SIGINT)
@@ -109,7 +64,7 @@ def test_ctrl_c_stops_everything_and_says_so(
         assert process.returncode in _INTERRUPTED, output + errors
         assert "interrupted; everything that was started is stopped" in errors
         assert "Traceback" not in errors
-        assert _await_nothing_left(tag, server_folder) == []
+        assert _left(tag, server_folder) == []
 
 
 @pytest.mark.parametrize("step", ["Preparing a database", "Steady load", "Running a small pool"])
@@ -121,20 +76,20 @@ def test_kill_9_leaves_no_process_behind(
 ) -> None:
     tag = f"{os.getpid()}-kill-{step}"
     with _checkup(tag, tmp_path, pytestconfig.rootpath, unmeasured_environment) as process:
-        _await_step(process, step)
+        await_step(process, step)
         server_folder = _server_folder(process.pid)
-        assert any("postgres" in command for command in _traces(tag, server_folder))
+        assert any("postgres" in command for command in traces(tag, server_folder))
 
         process.kill()
         process.wait()
 
-        assert _await_nothing_left(tag, server_folder) == []
+        assert _left(tag, server_folder) == []
 
 
 def test_kill_9_of_a_test_run_leaves_no_process_behind(
     tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    tag = f"{os.getpid()}-pytest"
+    tag, root = f"{os.getpid()}-pytest", pytestconfig.rootpath
     test_file = tmp_path / "test_wait.py"
     test_file.write_text(
         "import time\n"
@@ -143,29 +98,15 @@ def test_kill_9_of_a_test_run_leaves_no_process_behind(
         "    time.sleep(60)\n",
         encoding="utf-8",
     )
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-s",
-            "--rootdir",
-            str(pytestconfig.rootpath),
-            "-c",
-            str(pytestconfig.rootpath / "pyproject.toml"),
-            str(test_file),
-        ],
-        cwd=pytestconfig.rootpath,
-        env={**os.environ, _TAG: tag},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        _await_step(process, "ready")
+    options = ("-s", "--rootdir", str(root), "-c", str(root / "pyproject.toml"))
+    command = [sys.executable, "-m", "pytest", *options, str(test_file)]
+    environment = {**os.environ, TAG: tag}
+    with started(command, folder=root, environment=environment) as process:
+        await_step(process, "ready")
         server_folder = _server_folder(process.pid)
-        assert any("postgres" in command for command in _traces(tag, server_folder))
+        assert any("postgres" in command for command in traces(tag, server_folder))
 
         process.kill()
         process.wait()
 
-        assert _await_nothing_left(tag, server_folder) == []
+        assert _left(tag, server_folder) == []

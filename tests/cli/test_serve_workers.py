@@ -19,6 +19,7 @@ import pytest
 from harness.errors import ServerStartError
 from harness.served import ServedApplication, Worker, owned_process, serving
 from harness.statuses import read_status, statuses_behind
+from tests.processes import started
 from tests.rig.projects import write_project
 
 TOKEN = "secret"
@@ -33,20 +34,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def command(project: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """The command as a user starts it, in the project's folder."""
-    process = subprocess.Popen(
+    with started(
         [sys.executable, "-m", "harness", "serve", *options],
-        cwd=project,
-        env={**os.environ, "HARNESS_TOKEN": TOKEN},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
+        folder=project,
+        environment={**os.environ, "HARNESS_TOKEN": TOKEN},
+    ) as process:
+        yield process
 
 
 def announced(process: subprocess.Popen[str]) -> ServedApplication:

@@ -8,16 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.processes import TAG, await_nothing_left, await_step, own_folder, started
 from tests.rig.conftest import own_server
 from tests.rig.projects import write_project
-from tests.rig.test_endings import await_nothing_left, await_step
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
 
@@ -36,14 +36,13 @@ async def seen_so_far():
 """
 _PATIENCE_SECONDS = 60.0
 
-Started = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
+Loading = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Of the test's own: servers are known by the folder of their data."""
-    (tmp_path / "tmp").mkdir()
-    (tmp_path / "tmp").chmod(0o777)  # the server may run as another user
+    own_folder(tmp_path)
     (tmp_path / "plan.json").write_text('[["GET /seen", "/seen"]]', "utf-8")
     write_project(tmp_path)
     with (tmp_path / "rigged_shop.py").open("a", encoding="utf-8") as application:
@@ -52,31 +51,22 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def started(project: Path, unmeasured_environment: Mapping[str, str]) -> Started:
+def loading(project: Path, unmeasured_environment: Mapping[str, str]) -> Loading:
     """Starts a load on the project: a minute of it, or less where it shall come to its end."""
 
-    @contextmanager
-    def start(tag: str, seconds: str = "60s") -> Iterator[subprocess.Popen[str]]:
+    def start(tag: str, seconds: str = "60s") -> AbstractContextManager[subprocess.Popen[str]]:
         options = ("--plan", "plan.json", "--users", "2", "--time", seconds)
-        process = subprocess.Popen(
+        return started(
             [sys.executable, "-m", "harness", "load", "browse", *options],
-            cwd=project,
-            env={
+            folder=project,
+            environment={
                 **unmeasured_environment,
                 **own_server(),
-                "HARNESS_TEST_TAG": tag,
+                TAG: tag,
                 "TMPDIR": str(project / "tmp"),
             },
-            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
         )
-        with process:
-            try:
-                yield process
-            finally:
-                process.kill()
 
     return start
 
@@ -88,27 +78,27 @@ def ended(process: subprocess.Popen[str]) -> str:
     return said
 
 
-def test_ctrl_c_while_it_starts(started: Started, project: Path) -> None:
+def test_ctrl_c_while_it_starts(loading: Loading, project: Path) -> None:
     tag = f"{os.getpid()}-load-start"
-    with started(tag) as process:
+    with loading(tag) as process:
         await_step(process, "starting a database")
         said = ended(process)
 
         assert process.returncode == 130, said
-        assert await_nothing_left(tag, project) == []
+        assert await_nothing_left(tag, project / "tmp") == []
     assert "interrupted; everything that was started is stopped" in said
     assert "Traceback" not in said
 
 
-def test_ctrl_c_during_the_load_tells_what_was_counted(started: Started, project: Path) -> None:
+def test_ctrl_c_during_the_load_tells_what_was_counted(loading: Loading, project: Path) -> None:
     tag = f"{os.getpid()}-load-int"
-    with started(tag) as process:
+    with loading(tag) as process:
         await_step(process, "2 users browse for 60 s")
         await_load(project)
         said = ended(process)
 
         assert process.returncode == 130, said
-        assert await_nothing_left(tag, project) == []
+        assert await_nothing_left(tag, project / "tmp") == []
     assert "interrupted before it had an answer" in said
     assert "Traceback" not in said
     report = json.loads((project / "harness-report/load.json").read_text("utf-8"))
@@ -117,20 +107,20 @@ def test_ctrl_c_during_the_load_tells_what_was_counted(started: Started, project
     assert window["routes"][0]["requests"] > 0
 
 
-def test_ctrl_c_while_the_report_is_told(started: Started, project: Path) -> None:
+def test_ctrl_c_while_the_report_is_told(loading: Loading, project: Path) -> None:
     tag = f"{os.getpid()}-load-report"
-    with started(tag, "2s") as process:
+    with loading(tag, "2s") as process:
         await_step(process, "PHASES")
         said = ended(process)
 
         assert process.returncode == 130, said
-        assert await_nothing_left(tag, project) == []
+        assert await_nothing_left(tag, project / "tmp") == []
     assert "Traceback" not in said
 
 
-def test_what_is_known_is_told_when_the_rig_is_gone(started: Started, project: Path) -> None:
+def test_what_is_known_is_told_when_the_rig_is_gone(loading: Loading, project: Path) -> None:
     tag = f"{os.getpid()}-load-rig"
-    with started(tag, "5s") as process:
+    with loading(tag, "5s") as process:
         await_step(process, "2 users browse for 5 s")
         await_load(project)
         (rig,) = (
@@ -143,7 +133,7 @@ def test_what_is_known_is_told_when_the_rig_is_gone(started: Started, project: P
         said, _ = process.communicate(timeout=120)
 
         assert process.returncode == 3, said
-        assert await_nothing_left(tag, project) == []
+        assert await_nothing_left(tag, project / "tmp") == []
     assert "inconclusive" in said
     assert "the rig has ended (exit code -9)" in said
 

@@ -7,15 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-_WITHIN_SECONDS = 8.0
-_TAG = "HARNESS_TEST_TAG"
+from tests.processes import TAG, await_nothing_left, await_step, own_folder, started, traces
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
 
@@ -37,63 +34,19 @@ with rig_process(progress=lambda step: print("progress", step, flush=True)) as r
 """
 
 
-@contextmanager
-def driver(tag: str, project: Path) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
+def driver(tag: str, project: Path) -> AbstractContextManager[subprocess.Popen[str]]:
+    return started(
         [sys.executable, "-c", _DRIVER, str(project)],
-        env={**os.environ, _TAG: tag, "TMPDIR": str(project / "tmp")},
+        environment={**os.environ, TAG: tag, "TMPDIR": str(project / "tmp")},
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
     )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def await_step(process: subprocess.Popen[str], step: str) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if step in line:
-            return
-    pytest.fail(f"the driver ended before {step!r}")
-
-
-def traces(tag: str, folder: Path) -> list[str]:
-    """Processes that inherited the tag, and servers whose data is below the folder."""
-    marks = [f"{_TAG}={tag}", str(folder / "tmp")]
-    return [
-        command
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and entry.name != str(os.getpid())
-        if (command := command_of(entry, marks))
-    ]
-
-
-def command_of(process: Path, marks: list[str]) -> str:
-    with suppress(OSError):  # it has ended meanwhile
-        command = process.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode()
-        environment = process.joinpath("environ").read_bytes().decode(errors="replace")
-        return command if any(mark in command + environment for mark in marks) else ""
-    return ""
-
-
-def await_nothing_left(tag: str, folder: Path) -> list[str]:
-    until = time.monotonic() + _WITHIN_SECONDS
-    while (left := traces(tag, folder)) and time.monotonic() < until:
-        time.sleep(0.05)
-    return left
 
 
 @pytest.fixture
 def own_project(project: Path, tmp_path: Path) -> Path:
     """A copy whose name is the test's alone: servers are known by the folder of their data."""
-    (tmp_path / "tmp").mkdir()
-    (tmp_path / "tmp").chmod(0o777)  # the server may run as another user
+    own_folder(tmp_path)
     for file in project.glob("*.*"):
         (tmp_path / file.name).write_text(file.read_text("utf-8"), "utf-8")
     return tmp_path
@@ -107,12 +60,12 @@ def test_kill_9_of_the_driver_leaves_nothing(step: str, own_project: Path) -> No
     tag = f"{os.getpid()}-rig-kill-{step}"
     with driver(tag, own_project) as process:
         await_step(process, step)
-        assert traces(tag, own_project)
+        assert traces(tag, own_project / "tmp")
 
         process.kill()
         process.wait()
 
-        assert await_nothing_left(tag, own_project) == []
+        assert await_nothing_left(tag, own_project / "tmp") == []
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -124,7 +77,7 @@ def test_ctrl_c_leaves_nothing(step: str, own_project: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=60)
 
-        assert await_nothing_left(tag, own_project) == []
+        assert await_nothing_left(tag, own_project / "tmp") == []
 
 
 def test_kill_9_of_the_rig_leaves_nothing(own_project: Path) -> None:
@@ -138,7 +91,7 @@ def test_kill_9_of_the_rig_leaves_nothing(own_project: Path) -> None:
         process.wait(60)
 
         assert process.returncode == 1
-        assert await_nothing_left(tag, own_project) == []
+        assert await_nothing_left(tag, own_project / "tmp") == []
 
 
 def test_a_rig_without_an_owner_ends_at_once() -> None:
