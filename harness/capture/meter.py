@@ -97,6 +97,7 @@ class Meter:
 
     def on_asking(self, request: ActiveRequest | None) -> Origin:
         """A request that asks for a connection is one that others may wait for."""
+        # A mount is an endpoint, too, but no route.
         if request is not None and request not in self._entered and "route" in request.scope:
             self._enter(request)
         return self._origins.here()

@@ -84,11 +84,6 @@ class ActiveRequest:
         """Whether a route has been found."""
         return "endpoint" in self.scope
 
-    @property
-    def has_route(self) -> bool:
-        """Whether its template is known: a mount is an endpoint, too, but no route."""
-        return "route" in self.scope
-
     def answer(self) -> None:
         """The last part of the response is about to be sent."""
         if self.answered_seconds is None:

@@ -197,8 +197,14 @@ async def test_the_endpoint_is_known_by_its_line(
     }
 
 
+@pytest.mark.parametrize("is_committed", [False, True])
 async def test_a_global_session_is_shared_by_two_requests(
-    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+    app: FastAPI,
+    engine: AsyncEngine,
+    requests: httpx.AsyncClient,
+    measured: Meter,
+    *,
+    is_committed: bool,
 ) -> None:
     everybody, turns = asyncio.Barrier(2), asyncio.Lock()
     everyones = AsyncSession(engine)
@@ -207,25 +213,8 @@ async def test_a_global_session_is_shared_by_two_requests(
     async def ask() -> None:
         async with turns:
             await everyones.execute(SELECT)
-        await everybody.wait()
-
-    await asyncio.gather(requests.get("/"), requests.get("/"))
-    await everyones.close()
-
-    assert route_of(measured)["shared_sessions"] == 1
-
-
-async def test_a_global_session_that_is_committed_is_shared_too(
-    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
-) -> None:
-    everybody, turns = asyncio.Barrier(2), asyncio.Lock()
-    everyones = AsyncSession(engine)
-
-    @app.get("/")
-    async def ask() -> None:
-        async with turns:
-            await everyones.execute(SELECT)
-            await everyones.commit()
+            if is_committed:
+                await everyones.commit()
         await everybody.wait()
 
     await asyncio.gather(requests.get("/"), requests.get("/"))
