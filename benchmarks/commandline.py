@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import platform
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -23,6 +22,7 @@ from benchmarks.rounds import Progress
 from harness.database.search import find_server
 from harness.database.server import PostgresServer
 from harness.errors import ExitCode, HarnessError
+from harness.interrupts import raise_interrupts
 
 __all__ = ["load", "machine", "parser_of", "run_to_its_end", "running_server", "write_json"]
 
@@ -58,9 +58,7 @@ def running_server(choice: str) -> Iterator[PostgresServer]:
 
 def run_to_its_end(program: Callable[[], None]) -> int:
     """Run a program; returns its exit code, also where it is interrupted or cannot go on."""
-    # SIGTERM cleans up as Ctrl-C does, and Ctrl-C also where a shell had it ignored.
-    for interrupt in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(interrupt, signal.default_int_handler)
+    raise_interrupts()
     try:
         program()
     except KeyboardInterrupt:

@@ -16,8 +16,8 @@ __all__ = ["new_database"]
 def new_database(server: PostgresServer) -> Iterator[str]:
     """The name of an empty database for the block."""
     name = f"benchmark_{secrets.token_hex(4)}"
-    run_admin(server.address, [f"CREATE DATABASE {name}"])
-    try:
+    try:  # An interrupt may arrive when the server has made it, and not yet said so.
+        run_admin(server.address, [f"CREATE DATABASE {name}"])
         yield name
     finally:
         run_admin(server.address, [f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import sys
-from types import FrameType
 
 from harness.errors import ExitCode, HarnessError, MissingExtraError
+from harness.interrupts import raise_interrupts
+from harness.unread import outlive_readers
 
 __all__ = ["main"]
 
@@ -17,18 +18,16 @@ def main() -> int:
     Returns:
         An `ExitCode`.
     """
-    signal.signal(signal.SIGTERM, _interrupted)
-    signal.signal(signal.SIGINT, _interrupted)  # also where a shell had it ignored
-    # Locust, which becomes this program, lets a Ctrl-C wait until here.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    raise_interrupts()
+    outlive_readers()
     try:
+        # Locust, which becomes this program, lets a Ctrl-C wait until here.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         return _run()
     except HarnessError as error:
         return _failed(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _failed("interrupted; everything that was started is stopped", ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        return ExitCode.CLEAN  # whoever read the output has seen enough
 
 
 def _run() -> int:
@@ -49,11 +48,6 @@ def _run() -> int:
     except click.Abort as error:
         raise KeyboardInterrupt from error
     return result if isinstance(result, int) else ExitCode.CLEAN
-
-
-def _interrupted(_signal: int, _frame: FrameType | None) -> None:
-    """SIGTERM cleans up as Ctrl-C does."""
-    raise KeyboardInterrupt
 
 
 def _failed(message: str, code: ExitCode) -> int:

@@ -14,6 +14,7 @@ lines. The tree:
     │   ├── MissingExtraError          an optional dependency is not installed
     │   ├── PortTakenError             somebody else listens where we should
     │   ├── ServerStartError           a process was started and did not become ready
+    │   │   └── RefusedStartError          exit 2: it said what the user can fix
     │   ├── UnreachableTargetError     nothing answers at the given address
     │   ├── WorkerEndedError           one of the processes that serve the application ended
     │   ├── RigError                   the process behind a load probe ended, or did not answer
@@ -55,6 +56,7 @@ __all__ = [
     "NoEchoError",
     "NoPostgresError",
     "PortTakenError",
+    "RefusedStartError",
     "RefusedStatementError",
     "RigError",
     "SandboxConflictError",
@@ -172,6 +174,13 @@ class ServerStartError(UnavailableError):
     """A process was started and did not become ready."""
 
     slug = "server-start"
+
+
+class RefusedStartError(ServerStartError):
+    """A process did not become ready for what the user can fix in configuration or application."""
+
+    slug = "start-refused"
+    exit_code = ExitCode.MISUSE
 
 
 class UnreachableTargetError(UnavailableError):

@@ -19,6 +19,7 @@ __all__ = [
     "Severity",
     "SourceLine",
     "Verdict",
+    "by_severity",
     "judge",
 ]
 
@@ -124,12 +125,20 @@ class Judgement:
     """Allowances that no finding matches: the problem is gone, or the identity is mistyped."""
 
 
+_WORST_FIRST = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
+
+
+def by_severity(finding: Finding) -> tuple[int, str]:
+    """What every report sorts its findings by: the worst first, equal ones by identity."""
+    return _WORST_FIRST.index(finding.severity), finding.identity
+
+
 def judge(findings: Iterable[Finding], allowances: Sequence[Allowance]) -> Judgement:
-    """Sort findings into open and accepted ones, and say which allowances matched nothing."""
+    """Sort findings into open and accepted ones, the worst first; name allowances without any."""
     by_identity = {allowance.identity: allowance for allowance in allowances}
     still_open: list[Finding] = []
     accepted: list[tuple[Finding, Allowance]] = []
-    for finding in findings:
+    for finding in sorted(findings, key=by_severity):
         allowance = by_identity.get(finding.identity)
         if allowance is None:
             still_open.append(finding)

@@ -12,16 +12,16 @@ import secrets
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ServerStartError
+from harness.errors import ExitCode, RefusedStartError, ServerStartError
+from harness.output_file import output_file
 from harness.statuses import read_status
 
 __all__ = [
@@ -38,6 +38,9 @@ START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _REST_SECONDS = 5.0
 _SHOWN_LINES = 6
+"""Of the end of a log, where the harness itself has not said why."""
+_LAST_WORD = "harness: "
+"""What the command's own last message begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class ServedApplication:
     """All processes; empty where they are not known."""
     log: Path | None = None
     """Where everything is written that they say, while they serve; None where it is not known."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """To send with each request, but for those to the probe."""
 
     def status(self) -> dict[str, Any]:
         """The probe's counts; with several processes, of whichever answers.
@@ -110,26 +115,40 @@ def serving(
 
     Raises:
         ServerStartError: If it does not come up; with what it said last.
+        RefusedStartError: If it says that configuration or application are at fault.
     """
     token = secrets.token_urlsafe(24)
     command = [sys.executable, "-m", "harness", "serve", "--owned", "--json", *options]
     told = {**environment, "HARNESS_TOKEN": token}
     with (
-        tempfile.NamedTemporaryFile(
-            "w+", encoding="utf-8", prefix="harness-", suffix=".log"
-        ) as said,
+        output_file() as (said, log),
         owned_process(command, environment=told, errors_to=said.fileno()) as process,
     ):
         announcement = announcement_of(process, within_seconds=start_seconds)
         if announcement is None:
+            why = why_silent(process, start_seconds)
             said.seek(0)
-            raise ServerStartError(
-                f"the application could not be served: it {why_silent(process, start_seconds)}",
-                where="\n".join(said.read().strip().splitlines()[-_SHOWN_LINES:]),
-                remedy="run `harness serve` to see all that it says",
-            )
+            raise _not_served(why, said.read(), is_refused=process.returncode == ExitCode.MISUSE)
         workers = tuple(Worker(item["pid"], item["url"]) for item in announcement["workers"])
-        yield ServedApplication(announcement["url"], token, workers, Path(said.name))
+        yield ServedApplication(announcement["url"], token, workers, log)
+
+
+def _not_served(why: str, said: str, *, is_refused: bool) -> ServerStartError:
+    """With the command's own last message whole, whose first line says what is wrong."""
+    lines = said.strip().splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith(_LAST_WORD)]
+    if is_refused and starts:
+        first, *more = lines[starts[-1] :]
+        what = first.removeprefix(_LAST_WORD)
+        # Its remedy is among them, and reports tell the end of a `where`, which would be its slug.
+        return RefusedStartError(
+            f"the application could not be served: {what}", remedy="\n".join(more)
+        )
+    return ServerStartError(
+        f"the application could not be served: it {why}",
+        where="\n".join(lines[starts[-1] if starts else -_SHOWN_LINES :]),
+        remedy="run `harness serve` to see all that it says",
+    )
 
 
 def announcement_of(

@@ -14,6 +14,7 @@ import pytest
 
 from harness import checks, errors
 from harness.campaign import ground
+from harness.campaign.drought import dryness
 from harness.checkup import drills
 from harness.cli import command
 from harness.config import Configuration
@@ -130,7 +131,7 @@ def test_every_error_is_documented_with_its_exit_code(root: Path) -> None:
 
 
 def _errors() -> Iterator[type[errors.HarnessError]]:
-    for module in (errors, drills, ground, ledger, locks, refusal):
+    for module in (errors, drills, dryness, ground, ledger, locks, refusal):
         for value in vars(module).values():
             is_error = isinstance(value, type) and issubclass(value, errors.HarnessError)
             if is_error and value is not errors.HarnessError:

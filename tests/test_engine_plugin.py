@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool, QueuePool
 
 from harness.engine_plugin import with_echo, with_pool
+from harness.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -127,3 +128,64 @@ def test_an_engine_of_an_echoing_url_logs_what_it_executes(url: URL) -> None:
 def test_another_engine_does_not(url: URL) -> None:
     with _engine(with_pool(url, pool_size=2)) as engine:
         assert not engine.echo
+
+
+def _asking(url: URL, **query: str) -> URL:
+    """A URL as a person writes it."""
+    return url.update_query_dict({"plugin": "harness", **query})
+
+
+def test_the_short_names_are_taken_and_do_not_reach_the_driver(url: URL) -> None:
+    short = _asking(url, pool_size="2", max_overflow="0", pool_timeout="0.5")
+
+    with _engine(short, pool_size=20) as engine, engine.connect():
+        assert _parameters(engine) == (2, 0, 0.5)
+        assert engine.url == url
+
+
+def test_the_long_name_wins_over_the_short_one(url: URL) -> None:
+    with _engine(_asking(url, pool_size="2", harness_pool_size="3")) as engine:
+        assert _parameters(engine)[0] == 3
+        assert engine.url == url
+
+
+def test_a_name_that_nobody_knows_is_refused_with_the_nearest(url: URL) -> None:
+    with pytest.raises(ConfigurationError, match="'harness_poolsize'") as refused:
+        create_engine(_asking(url, harness_poolsize="2"))
+
+    assert refused.value.remedy == "did you mean 'harness_pool_size'?"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("pool_size", "two"),
+        ("pool_size", "2.5"),
+        ("pool_size", "-1"),
+        ("max_overflow", "-2"),
+        ("pool_timeout", "-0.1"),
+        ("pool_timeout", "nan"),
+        ("pool_timeout", "inf"),
+        ("pool_timeout", ""),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "harness_"])
+def test_a_value_that_does_not_fit_is_refused_by_its_key(
+    url: URL, prefix: str, key: str, value: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{prefix}{key}={value} of the database URL"):
+        create_engine(_asking(url, **{f"{prefix}{key}": value}))
+
+
+def test_a_key_that_is_given_twice_is_refused(url: URL) -> None:
+    twice = url.update_query_pairs([("plugin", "harness"), *(("pool_size", n) for n in "23")])
+
+    with pytest.raises(ConfigurationError, match=r"pool_size=2, 3 \(given 2 times\)"):
+        create_engine(twice)
+
+
+def test_echo_is_a_switch(url: URL) -> None:
+    with _engine(_asking(url, harness_echo="0")) as engine:
+        assert not engine.echo
+    with pytest.raises(ConfigurationError, match="harness_echo=maybe"):
+        create_engine(_asking(url, harness_echo="maybe"))

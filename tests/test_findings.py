@@ -61,10 +61,15 @@ def test_the_identity_has_neither_numbers_nor_lines() -> None:
     assert moved.identity == LAZY.identity == ALLOWED.identity
 
 
-def test_the_order_of_the_findings_is_kept() -> None:
-    findings = [replace(LAZY, label=label) for label in ("c", "a", "b")]
+def test_the_worst_findings_come_first_and_equal_ones_by_identity() -> None:
+    first, second, third, last = (
+        replace(LAZY, label="c"),
+        replace(LAZY, label="d"),
+        replace(LAZY, label="b", severity=Severity.WARNING),
+        replace(LAZY, label="a", severity=Severity.NOTE),
+    )
 
-    assert list(judge(findings, []).open) == findings
+    assert judge([last, second, third, first], []).open == (first, second, third, last)
 
 
 def test_a_finding_cannot_be_changed() -> None:

@@ -78,7 +78,8 @@ def load_app(target: str, *, root: Path, environment: Mapping[str, str]) -> Any:
         return found
     if not callable(found):
         raise TargetImportError(
-            f"{target!r} is neither an ASGI application nor a factory, but a {type(found).__name__}"
+            f"{target!r} is neither an ASGI application nor a factory, but of type "
+            f"{type(found).__name__}"
         )
     try:
         made = found()

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.parse
-import urllib.request
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from string import punctuation
 
+from harness.campaign.asking import FAILURES
 from harness.config import KEY
 from harness.errors import UnreachableTargetError
+from harness.load.sending import NO_HEADERS, opened
 
 __all__ = ["keys_by_get"]
 
@@ -22,7 +24,7 @@ _ANSWER_SECONDS = 10.0
 
 
 def keys_by_get(
-    base_url: str, get: str, keys: Iterable[str], *, headers: Mapping[str, str] | None = None
+    base_url: str, get: str, keys: Iterable[str], *, headers: Mapping[str, str] = NO_HEADERS
 ) -> Counter[str]:
     """Ask the application itself for each key: one request a key.
 
@@ -36,16 +38,17 @@ def keys_by_get(
         UnreachableTargetError: The application does not answer, or neither 2xx nor 404.
     """
     found: Counter[str] = Counter()
+    route = urllib.parse.quote(get, safe=punctuation)
     for key in keys:
-        answer = _answer_of(base_url + get.replace(KEY, urllib.parse.quote(key, safe="")), headers)
+        path = route.replace(KEY, urllib.parse.quote(key, safe=""))
+        answer = _answer_of(base_url + path, headers)
         found[key] += answer.count(json.dumps(key))
     return +found
 
 
-def _answer_of(url: str, headers: Mapping[str, str] | None) -> str:
-    request = urllib.request.Request(url, headers=dict(headers or {}))  # noqa: S310 - the user's own address
+def _answer_of(url: str, headers: Mapping[str, str]) -> str:
     try:
-        with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - as above
+        with opened(url, wait_seconds=_ANSWER_SECONDS, headers=headers) as answer:
             content: bytes = answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -53,7 +56,7 @@ def _answer_of(url: str, headers: Mapping[str, str] | None) -> str:
                 return ""
             what = f"the application answers {error.code} when asked for a key"
             raise UnreachableTargetError(what, where=url) from error
-    except OSError as error:
+    except FAILURES as error:
         what = f"the application does not answer when asked for a key: {error}"
         raise UnreachableTargetError(what, where=url) from error
     return content.decode(errors="replace")

@@ -18,6 +18,7 @@ from harness.campaign.ground import Ground, NotOursError
 from harness.campaign.outcome import Outcome, without_measurement, worst
 from harness.campaign.outside import OutsideTarget
 from harness.campaign.probes import PROBES, Probe
+from harness.campaign.remarks import on_empty_tables, with_caveat, with_exception
 from harness.campaign.reporting import report_of
 from harness.campaign.scenario import Scenario, Settings
 from harness.campaign.traffic import require_locust
@@ -33,6 +34,8 @@ __all__ = ["Campaign", "campaign_ground"]
 
 Watch = Callable[[str], None]
 
+_TROUBLED = frozenset({"exhaustion", "recovery"})
+"""Probes that bring errors about: what was raised last need not be what they are judged by."""
 _TOO_LATE = "the campaign ended before it was held"
 
 
@@ -97,10 +100,12 @@ class Campaign:
         for number, scenario in enumerate(self.scenarios, 1):
             name = scenario.probe
             self.ground.windows.clear()
+            self.ground.so_far = None
             if len(self.scenarios) > 1:
                 self.ground.tell(f"{name}, {number} of {len(self.scenarios)}")
+            self.ground.raised = ""
             try:
-                self.outcomes[name] = self._held(scenario)
+                self.outcomes[name] = self._completed(scenario, self._held(scenario))
             except BaseException as error:
                 self.outcomes[name] = self._cut_short(scenario, _why(error))
                 raise
@@ -112,7 +117,7 @@ class Campaign:
         missing = (item.probe for item in self.scenarios if item.probe not in held)
         not_held = (without_measurement(name, Verdict.SKIPPED, _TOO_LATE) for name in missing)
         return report_of(
-            (*held.values(), *not_held),
+            (*held.values(), *on_empty_tables(self.ground), *not_held),
             project=self.project,
             ground=self.ground,
             started_at=self._began_at,
@@ -126,13 +131,27 @@ class Campaign:
             return probe(self.ground, scenario)
         except (NotOursError, CannotTroubleError) as error:
             return without_measurement(scenario.probe, Verdict.SKIPPED, error.what)
-        except (MisuseError, RigError):
+        except MisuseError:
             raise
         except HarnessError as error:
+            # A rig that is still there has only failed to do what this probe wanted of it.
+            if isinstance(error, RigError) and self.ground.has_lost_rig:
+                raise
             return self._cut_short(scenario, _why(error))
 
+    def _completed(self, scenario: Scenario, outcome: Outcome) -> Outcome:
+        """With what the ground has seen besides."""
+        raised = "" if scenario.probe in _TROUBLED else self.ground.raised
+        is_on_empty = scenario.probe in self.ground.empty_tables
+        return with_exception(with_caveat(outcome) if is_on_empty else outcome, raised)
+
     def _cut_short(self, scenario: Scenario, why: str) -> Outcome:
-        """Without an answer, but with the stretches of load that there were."""
+        """What the probe can say by then, or at least the stretches of load that there were."""
+        if self.ground.so_far is not None:
+            try:
+                return self.ground.so_far(why)
+            except Exception as error:  # noqa: BLE001 - what ended the probe is raised in its place
+                why = f"{why}; what was known by then cannot be told: {_why(error)}"
         windows = tuple(self.ground.windows)
         phases = (Phase(scenario.probe, windows, "what there was until then"),) if windows else ()
         outcome = without_measurement(scenario.probe, Verdict.INCONCLUSIVE, why)

@@ -6,19 +6,17 @@ as it is.
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from harness.errors import MisuseError
 from harness.load.routes import Plan
+from harness.load.sending import NO_HEADERS, document_behind
 from harness.scan.operations import Parameter, operations_in
 
 __all__ = ["PagedPlan", "paged_plan", "paged_plan_behind"]
-
-_ANSWER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +63,15 @@ def paged_plan(plan: Plan, document: Mapping[str, Any]) -> PagedPlan:
     return PagedPlan(plan, dict(reversed(list(found))))
 
 
-def paged_plan_behind(url: str, plan: Plan) -> PagedPlan:
+def paged_plan_behind(url: str, plan: Plan, headers: Mapping[str, str] = NO_HEADERS) -> PagedPlan:
     """A plan with the page sizes that an application tells; without any, where it tells nothing.
 
     Args:
         url: Where it answers.
         plan: Routes and paths.
+        headers: To send along.
     """
-    address = f"{url.rstrip('/')}/openapi.json"
     try:
-        with urllib.request.urlopen(address, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - the target, which is loaded anyway
-            return paged_plan(plan, json.load(answer))
-    except (OSError, ValueError):
+        return paged_plan(plan, document_behind(url, headers))
+    except MisuseError:
         return PagedPlan(plan, {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from harness.campaign.outcome import Outcome, worst
 from harness.checks.load.classification import Outcome as Why
 from harness.checks.probe import finding_of
 from harness.config import Project
-from harness.findings import Finding, Judgement, ProbeVerdict, Verdict, judge
+from harness.findings import Finding, Judgement, ProbeVerdict, Severity, Verdict, judge
 from harness.report.load_content import LoadReport
 from harness.versions import DISTRIBUTION, installed_version, installed_versions
 
@@ -35,14 +35,14 @@ def report_of(
         started_at: When the first one began.
         seconds: How long all of them took.
     """
-    findings = {finding.identity: finding for item in outcomes for finding in _findings(item)}
+    findings = _each_once(finding for item in outcomes for finding in _findings(item))
     # Allowances of what other commands find, or other probes, match nothing here.
-    judgement = replace(judge(findings.values(), project.configuration.allow), unmatched=())
+    judgement = replace(judge(findings, project.configuration.allow), unmatched=())
     probes = tuple(verdict for item in outcomes for verdict in _weighed(item, judgement))
     classified = _best_classified(outcomes)
     return LoadReport(
         harness_version=installed_version(DISTRIBUTION),
-        application=project.configuration.app or "",
+        application=_application(project, ground),
         target=_target(ground),
         database=ground.started.origin if ground.started is not None else "",
         started_at=started_at.isoformat(timespec="seconds"),
@@ -78,16 +78,42 @@ def _findings(outcome: Outcome) -> Iterator[Finding]:
     yield from (finding for finding in made if finding is not None)
 
 
+def _each_once(findings: Iterable[Finding]) -> Collection[Finding]:
+    """One finding of each identity: of those of several probes the last of the gravest."""
+    kept: dict[str, Finding] = {}
+    for finding in findings:
+        known = kept.get(finding.identity)
+        if known is None or _gravity(finding) >= _gravity(known):
+            kept[finding.identity] = finding
+    return kept.values()
+
+
+def _gravity(finding: Finding) -> int:
+    return list(Severity).index(finding.severity)
+
+
 def _weighed(outcome: Outcome, judgement: Judgement) -> Iterator[ProbeVerdict]:
-    """A verdict fails by what is open; where all of it is accepted, it is a warning."""
+    """A verdict fails by what is open; where all of it is accepted, it is a warning.
+
+    By identities: another probe may have found the same with other numbers.
+    """
+    still_open = {finding.identity for finding in judgement.open}
     for verdict in outcome.verdicts:
         own = finding_of(verdict)
-        behind = outcome.findings if own is None else (own,)
-        is_accepted = bool(behind) and not set(behind) & set(judgement.open)
+        errors = [each for each in outcome.findings if each.severity is Severity.ERROR]
+        behind = outcome.findings if own is None else (own, *errors)
+        is_accepted = bool(behind) and still_open.isdisjoint(each.identity for each in behind)
         if verdict.verdict is Verdict.FAIL and is_accepted:
             yield replace(verdict, verdict=Verdict.WARN)
         else:
             yield verdict
+
+
+def _application(project: Project, ground: Ground) -> str:
+    """What is configured need not be what answers at a host."""
+    if ground.outside is not None:
+        return ground.outside.url
+    return project.configuration.app or ""
 
 
 def _target(ground: Ground) -> str:

@@ -6,7 +6,7 @@ Values alone: they come from a command line, or from Locust's.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -47,6 +47,8 @@ class Settings:
     """Load this; empty: serve the configured application."""
     token: str = field(default="", repr=False)
     """Opens the probe of `host`; empty if nobody knows one."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """To send with each request to the application, but for those to its probe."""
     is_owned_target: bool = False
     """Whether a host that is not this machine is the user's to load."""
     users: int | None = None

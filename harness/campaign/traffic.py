@@ -11,10 +11,9 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import as_file
 from importlib.util import find_spec
@@ -22,16 +21,29 @@ from math import ceil
 from pathlib import Path
 
 from harness.campaign.scenario import Scenario
-from harness.errors import MissingExtraError, ServerStartError
+from harness.database.living import LivingFolder
+from harness.errors import (
+    ExitCode,
+    HarnessError,
+    MissingExtraError,
+    MisuseError,
+    ServerStartError,
+)
 from harness.load.result import LoadResult
 from harness.load.routes import Plan
+from harness.load.sending_headers import VARIABLE, as_variable
 from harness.served import owned_process
 
 __all__ = ["Load", "Traffic", "traffic"]
 
+_PREFIX = "harness-traffic-"
 _SHOWN_LINES = 6
 _START_SECONDS = 60.0
 _MARGIN_SECONDS = 30.0
+_LAST_SECONDS = 5.0
+"""For a process to end that says no more."""
+_REFUSES = ": error: "
+"""What argparse puts between a program's name and what is wrong with its options."""
 _COUNTING, _ENDED = "counting", "ended"
 
 
@@ -55,6 +67,10 @@ class Load:
     """For what is in flight at the end: it is still counted."""
     options: tuple[str, ...] = ()
     """Further ones, of Locust and of the scenario."""
+    is_owned_target: bool = False
+    """Whether the user said that a host which is not this machine is theirs to load."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """To send with each request to the target."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Further variables for the scenario."""
 
@@ -86,15 +102,17 @@ class Traffic:
         """
         if not self.has_ended:
             self._await(_ENDED, self.load.seconds + _MARGIN_SECONDS)
+            self.has_ended = True
 
     def interrupt(self) -> None:
-        """End early, with a result of what was counted until then.
+        """End early, with a result of what was counted until then; nothing where it has ended.
 
         Raises:
             ServerStartError: It did not come to that.
         """
-        self.process.send_signal(signal.SIGINT)
-        self.await_end()
+        if not self.has_ended:
+            self.process.send_signal(signal.SIGINT)
+            self.await_end()
 
     def result(self) -> LoadResult:
         """Wait for the end of the process, and read what it counted.
@@ -123,12 +141,28 @@ class Traffic:
             late.cancel()
         raise self._silent()
 
-    def _silent(self) -> ServerStartError:
+    def _silent(self) -> HarnessError:
+        code = self._exit_code()
         said = self.log_file.read_text(encoding="utf-8", errors="replace").strip()
+        refused = said.rpartition(_REFUSES)[2] if _REFUSES in said else ""
+        # A file that has nothing of ours in it refuses our own options first.
+        if refused and "--owned" not in refused and code == ExitCode.MISUSE:
+            return MisuseError(
+                f"Locust refuses its options: {refused.splitlines()[0]}",
+                remedy="`locust --help` lists those that may follow --",
+            )
         return ServerStartError(
-            f"Locust ended too early (exit code {self.process.wait()})",
+            f"Locust ended too early (exit code {code})",
             where="\n".join(said.splitlines()[-_SHOWN_LINES:]),
         )
+
+    def _exit_code(self) -> int:
+        """Of the process, which is killed where it does not end: nobody else ends it any more."""
+        try:
+            return self.process.wait(_LAST_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
 
 
 @contextmanager
@@ -145,7 +179,7 @@ def traffic(scenario: Scenario, load: Load, *, host: str) -> Iterator[Traffic]:
     """
     require_locust()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
+        folder = stack.enter_context(closing(LivingFolder.begin(_PREFIX))).path
         first = scenario.file
         script = first if isinstance(first, Path) else stack.enter_context(as_file(first))
         result, log = folder / "result.json", folder / "locust.log"
@@ -153,7 +187,8 @@ def traffic(scenario: Scenario, load: Load, *, host: str) -> Iterator[Traffic]:
         process = stack.enter_context(
             owned_process(
                 _command(scenario, load, script=script, host=host, folder=folder),
-                environment=load.environment,
+                # Empty, too: what the environment says is in the headers, if it is meant.
+                environment={**load.environment, VARIABLE: as_variable(load.headers)},
                 errors_to=errors.fileno(),
             )
         )
@@ -174,10 +209,23 @@ def require_locust() -> None:
 
 
 def _command(scenario: Scenario, load: Load, *, script: Path, host: str, folder: Path) -> list[str]:
+    scripts = dict.fromkeys(str(file) for file in (script, *(file for file, _ in scenario.beside)))
+    users = (scenario.user, *(user for _, user in scenario.beside))
+    return [
+        *(sys.executable, "-m", "locust", "-f", ",".join(scripts), "--headless"),
+        *("--only-summary", "--owned", "--announce", "--host", host),
+        *(str(part) for option in _options(load, folder).items() for part in option),
+        *(["--i-own-this-target"] if load.is_owned_target else []),
+        *load.options,
+        *_port_of_workers(load.options),
+        *filter(None, users),
+    ]
+
+
+def _options(load: Load, folder: Path) -> Mapping[str, object]:
     warm_up = ceil(load.warm_up_seconds)
     run_time = ceil(load.seconds) + warm_up
-    options = {
-        "--host": host,
+    options: dict[str, object] = {
         "--users": load.users,
         "--spawn-rate": load.users,
         "--run-time": f"{run_time}s",
@@ -196,21 +244,17 @@ def _command(scenario: Scenario, load: Load, *, script: Path, host: str, folder:
         plan = folder / "plan.json"
         plan.write_text(json.dumps(load.plan), encoding="utf-8")
         options["--plan"] = plan
-    scripts = dict.fromkeys(str(file) for file in (script, *(file for file, _ in scenario.beside)))
-    users = (scenario.user, *(user for _, user in scenario.beside))
-    return [
-        *(sys.executable, "-m", "locust", "-f", ",".join(scripts), "--headless"),
-        *("--only-summary", "--owned", "--announce"),
-        *(str(part) for option in options.items() for part in option),
-        *load.options,
-        *_port_of_workers(load.options),
-        *filter(None, users),
-    ]
+    return options
 
 
 def _port_of_workers(options: Sequence[str]) -> Iterator[str]:
     """One that nobody listens at: Locust's own is everybody's, and workers must be told it."""
-    if "--processes" in options and "--master-bind-port" not in options:
+    if _is_given("--processes", options) and not _is_given("--master-bind-port", options):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
         yield from ("--master-bind-port", port, "--master-port", port)
+
+
+def _is_given(name: str, options: Sequence[str]) -> bool:
+    """Whether an option is there, with its value behind it or in the same word."""
+    return any(option == name or option.startswith(f"{name}=") for option in options)

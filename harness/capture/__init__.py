@@ -13,8 +13,8 @@ from harness.capture.recording import (
     Tally,
     Transaction,
 )
-from harness.capture.requests import RequestTracker
 from harness.capture.source import SourceMap
+from harness.capture.tracking import RequestTracker
 
 __all__ = [
     "Cause",

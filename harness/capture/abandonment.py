@@ -6,8 +6,9 @@ which tell sums: here it is the order of things that counts.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.capture.growth import source_line
@@ -40,6 +41,9 @@ class Glimpse:
     """On the machine-wide clock of `time.monotonic`."""
     active_requests: int
     held: tuple[HeldNow, ...]
+    ended: Mapping[str, int] = field(default_factory=dict)
+    """Requests by route, up to then. Which route one has that goes on, nobody knows who does not
+    see it end."""
 
     @property
     def is_at_rest(self) -> bool:
@@ -81,6 +85,11 @@ class Abandonment:
         return before[-1].active_requests if before else 0
 
     @property
+    def left_in_all(self) -> int:
+        """Requests whose client left before the answer, whoever was the last to do so."""
+        return self.left + self.left_in_flight
+
+    @property
     def aftermath(self) -> tuple[Glimpse, ...]:
         """The glimpses of the time after."""
         return tuple(item for item in self.glimpses if item.at_seconds >= self.gone_seconds)
@@ -89,10 +98,14 @@ class Abandonment:
 def glimpse_of(statuses: Iterable[Json], *, at_seconds: float) -> Glimpse:
     """One moment, from the status of each process."""
     told = tuple(statuses)
+    ended = Counter[str]()
+    for status in told:
+        ended.update({name: route["requests"] for name, route in status["routes"].items()})
     return Glimpse(
         at_seconds=at_seconds,
         active_requests=sum(status["active_requests"] for status in told),
         held=tuple(_held(item) for status in told for item in status["outstanding"]),
+        ended=ended,
     )
 
 

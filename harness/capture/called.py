@@ -23,7 +23,7 @@ def called_through(
     app: Any,  # noqa: ANN401 - any ASGI application
     wrap: Callable[[ASGIApp], ASGIApp],
     *,
-    is_known: Callable[[], bool],
+    is_known: Callable[[Scope], bool],
 ) -> Iterator[None]:
     """Have all calls of an application go through a wrapper of it.
 
@@ -44,7 +44,7 @@ def called_through(
 
     @wraps(original)
     async def called(self: object, scope: Scope, receive: Receive, send: Send) -> None:
-        if self is not app or is_known():
+        if self is not app or is_known(scope):
             await original(self, scope, receive, send)
         else:
             await wrapped(scope, receive, send)

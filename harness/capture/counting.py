@@ -25,14 +25,22 @@ from sqlalchemy.engine.interfaces import ExecuteStyle
 from sqlalchemy.exc import MissingGreenlet
 
 from harness.capture.guard import Guard
-from harness.capture.pool import HELD_IN_RECORD, is_connecting
+from harness.capture.pool import PoolListener, is_connecting
 from harness.capture.pool_state import Held
-from harness.capture.requests import ActiveRequest, active_request, current_lifespan
+from harness.capture.requests import (
+    ActiveRequest,
+    active_request,
+    current_lifespan,
+    request_of_context,
+)
 from harness.capture.shapes import is_transaction_control
 
 __all__ = ["CountingListener", "StatementObserver"]
 
 _SEEN = "_harness_counted"
+_IN_BATCHES = (
+    ExecuteStyle.INSERTMANYVALUES
+)  # to look up a member of an enum takes ten times as long
 _NO_CONTROL = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ")
 """What most statements begin with."""
 
@@ -43,6 +51,9 @@ class StatementObserver(Protocol):
     def on_unattributed(self, *, is_first: bool) -> None:
         """Called for what no request sent, and whether it is the first of its statement."""
 
+    def on_late(self, request: ActiveRequest, seconds: float, *, is_first: bool) -> None:
+        """Called for what a request sent that had ended before, and how long it ran."""
+
     def on_shared(self, request: ActiveRequest) -> None:
         """Called when it uses a connection that somebody else has not done with."""
 
@@ -51,15 +62,16 @@ class StatementObserver(Protocol):
 class CountingListener:
     """Counts every round trip of the process for its request.
 
-    How long one ran is added to its connection's pool and to its request: where a `PoolWatcher`
-    is at work, connections say whose they are.
+    How long one ran is added to its connection's pool and to its request.
 
     Args:
         observer: Hears of what is unusual.
+        pools: Has noted whose each connection is.
         guard: Keeps the first error of ours.
     """
 
     observer: StatementObserver
+    pools: PoolListener
     guard: Guard = field(default_factory=Guard)
 
     @contextmanager
@@ -72,19 +84,19 @@ class CountingListener:
                 stack.callback(self.guard.unlisten, Engine, name, listener)
             yield
 
-    def _listener(self, name: str) -> Callable[..., bool]:
-        guard, look, end = self.guard, self._look, self._end
+    def _listener(self, name: str) -> Callable[..., bool]:  # noqa: C901 - long, see below
+        guard, held_as, look, end = self.guard, self.pools.held_as, self._look, self._end
 
         # Long, because each call that it makes itself is made for every statement.
-        def execute(cursor: Any, statement: str, *parameters_and_context: Any) -> bool:  # noqa: ANN401 - of a driver
+        def execute(cursor: Any, statement: str, *parameters_and_context: Any) -> bool:  # noqa: ANN401, C901 - of a driver
             """Execute instead of the dialect, after all who may want to do that, too."""
             context = parameters_and_context[-1]
             if context is None:
                 return False  # no dialect of SQLAlchemy's does that
-            request, held = active_request(), None
+            request, held = request_of_context() or active_request(), None
             try:
-                kept = context.root_connection.connection.record_info  # None of a detached one
-                if kept and not guard.failure and (held := kept.get(HELD_IN_RECORD)) is not None:
+                held = held_as(context.root_connection.connection)
+                if held is not None:
                     runner = getcurrent()
                     if request is not held.user or held.executing_by is not None:
                         look(held, request, held.executing_by is not runner)
@@ -93,12 +105,19 @@ class CountingListener:
                 guard.remember(error)
             started_seconds = perf_counter()
             try:
-                dialect = context.dialect
-                listeners = getattr(dialect.dispatch, name)
-                if len(listeners) == 1 or not _is_done_by_another(
-                    listeners, execute, cursor, statement, *parameters_and_context
-                ):
-                    getattr(dialect, name)(cursor, statement, *parameters_and_context)
+                executor = held.executor if held is not None else None
+                if executor is not None and executor[0] is name:
+                    executor[1](cursor, statement, *parameters_and_context)
+                else:
+                    dialect = context.dialect
+                    listeners, run = getattr(dialect.dispatch, name), getattr(dialect, name)
+                    is_alone = len(listeners) == 1
+                    if held is not None and is_alone:
+                        held.executor = name, run
+                    if is_alone or not _is_done_by_another(
+                        listeners, execute, cursor, statement, *parameters_and_context
+                    ):
+                        run(cursor, statement, *parameters_and_context)
             except MissingGreenlet:  # no SQL was sent
                 if held is not None:
                     held.executing_by = None
@@ -135,32 +154,43 @@ class CountingListener:
     ) -> None:
         """Add it up, unless it belongs to nobody."""
         try:
-            if request is not None and request.has_ended:
-                request = active_request()  # a WebSocket's next exchange
+            seconds = perf_counter() - started_seconds
             if held is not None:
                 held.executing_by = None
-                seconds = perf_counter() - started_seconds
                 held.pool.busy_seconds += seconds
-                if request is not None:
-                    request.usage.busy_seconds += seconds
             elif is_connecting():
                 return  # SQLAlchemy asks the server for its version
-            lifespan = current_lifespan.get()
-            if lifespan is not None and lifespan.is_working:
-                return
             if not statement.startswith(_NO_CONTROL) and is_transaction_control(statement):
                 return
             is_first = True
-            if context.execute_style is ExecuteStyle.INSERTMANYVALUES:
+            if context.execute_style is _IN_BATCHES:
                 is_first = not hasattr(context, _SEEN)
                 setattr(context, _SEEN, True)
-            if request is None:
-                self.observer.on_unattributed(is_first=is_first)
-            else:
-                request.statements += is_first
-                request.round_trips += 1
+            if request is not None and request.has_ended:
+                request = active_request()  # a WebSocket's next exchange
+            if request is None or request.has_ended:
+                self._end_outside(request, seconds, is_first=is_first)
+                return
+            usage = request.usage
+            usage.statements += is_first
+            usage.round_trips += 1
+            usage.busy_seconds += seconds
         except Exception as error:  # noqa: BLE001 - the application must not see it
             self.guard.remember(error)
+
+    def _end_outside(
+        self, request: ActiveRequest | None, seconds: float, *, is_first: bool
+    ) -> None:
+        """Of no request, or after its end."""
+        if request is not None:
+            self.observer.on_late(request, seconds, is_first=is_first)
+        elif not _is_working_lifespan():
+            self.observer.on_unattributed(is_first=is_first)
+
+
+def _is_working_lifespan() -> bool:
+    lifespan = current_lifespan.get()
+    return lifespan is not None and lifespan.is_working
 
 
 def _is_done_by_another(

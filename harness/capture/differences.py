@@ -7,10 +7,12 @@ the differences of all processes, and adds what others have seen.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from harness.capture.growth import Growth, Json, source_line
+from harness.capture.processes_read import ProcessesRead
 from harness.capture.route_differences import route_windows
 from harness.capture.windows import (
     ClientWindow,
@@ -22,14 +24,12 @@ from harness.capture.windows import (
     ServerWindow,
     Stall,
     StallCause,
+    UnreadProcess,
 )
 
 __all__ = ["load_window"]
 
 _NOBODY: Mapping[int, Json] = MappingProxyType({})
-_READING_SECONDS = 15.0
-"""What the readings at both ends may take beside the stretch itself: so long processes are sought
-that share a port."""
 
 
 def load_window(
@@ -39,6 +39,7 @@ def load_window(
     before: Mapping[int, Json],
     after: Mapping[int, Json],
     at_rest: Mapping[int, Json] = _NOBODY,
+    silent: Sequence[UnreadProcess] = (),
     server: ServerWindow | None = None,
     machine: MachineWindow | None = None,
 ) -> LoadWindow:
@@ -46,7 +47,7 @@ def load_window(
 
     A process that began meanwhile counts from nothing, also where it has the id of an earlier one.
     One that was there and did not tell its counts at either end has no difference: it is one of the
-    `processes`, which are the most that told theirs at one of the ends, and in nothing else.
+    `processes`, which are the most that there were at one of the ends, and of the `unread` ones.
     Without a reading, as of a target that has no probe, there are no processes, pools and routes.
 
     Args:
@@ -55,15 +56,17 @@ def load_window(
         before: The status of each process as it began, by process id.
         after: As it ended.
         at_rest: When all clients had left and connections had had time to come back.
+        silent: Processes that did not answer, once for each of these readings.
         server: What the database server did meanwhile.
         machine: What ran beside it.
     """
-    processes = tuple(_processes(before, after, seconds))
+    read = ProcessesRead(seconds, before, after, at_rest, silent)
+    processes = tuple(read.growths())
     cpu = [process.seconds("cpu_seconds") for process in processes]
     threads, thread_limit = _threads(processes)
     return LoadWindow(
         seconds=seconds,
-        processes=max(len(before), len(after)),
+        processes=read.count,
         process_cpu=_share(max(cpu, default=0.0), seconds),
         cpu_seconds=sum(cpu),
         client=client,
@@ -77,19 +80,8 @@ def load_window(
         ),
         thread_limit=thread_limit,
         peak_threads_waiting=threads,
+        unread=read.unread(),
     )
-
-
-def _processes(
-    before: Mapping[int, Json], after: Mapping[int, Json], seconds: float
-) -> Iterator[Growth]:
-    for pid, status in after.items():
-        earlier = before.get(pid)
-        if earlier is not None and earlier["boot_id"] == status["boot_id"]:
-            yield Growth(status, earlier)
-        elif status["uptime_seconds"] <= seconds + _READING_SECONDS:
-            yield Growth(status, {})
-        # Else it was there and did not answer: what it did before is no part of the stretch.
 
 
 def _pools(process: Growth, seconds: float) -> Iterator[PoolWindow]:
@@ -113,6 +105,7 @@ def _pool(pool: Growth, seconds: float) -> PoolWindow:
         checkouts=pool.count("checkouts"),
         timeouts=pool.count("timeouts"),
         creations=pool.count("creations"),
+        closed=_closed(pool),
         reclaimed=pool.count("reclaimed"),
         peak_checked_out=pool.peak("checked_out_at", now="checked_out"),
         peak_waiting=pool.peak("waiting_at", now="waiting"),
@@ -123,17 +116,25 @@ def _pool(pool: Growth, seconds: float) -> PoolWindow:
     )
 
 
+def _closed(pool: Growth) -> int | None:
+    """Of what was open at first or made meanwhile, what is not open any more."""
+    if "open" not in pool.after:
+        return None  # the target has the probe of an earlier version
+    return max(pool.count("creations") - pool.count("open"), 0)
+
+
 def _loop(processes: Sequence[Growth]) -> LoopWindow:
-    """Of the process that stalled longest; where none did, of the one whose loop was latest."""
-    loops = [
-        LoopWindow(loop.histogram("lag").distribution(), tuple(_stalls(loop)))
-        for loop in (process.part("loop") for process in processes)
-    ]
-    return max(
-        loops,
-        key=lambda loop: (sum(stall.seconds for stall in loop.stalls), loop.lag.p99_seconds),
-        default=LoopWindow(),
+    """The stalls of all processes: one that waits must not hide behind one that was suspended."""
+    loops = [process.part("loop") for process in processes]
+    lags = [loop.histogram("lag").distribution() for loop in loops]
+    stalls = (
+        replace(stall, lag_p99_seconds=lag.p99_seconds)
+        for loop, lag in zip(loops, lags, strict=True)
+        for stall in _stalls(loop)
     )
+    if not lags:
+        return LoopWindow()
+    return LoopWindow(max(lags, key=lambda lag: lag.p99_seconds), tuple(stalls))
 
 
 def _stalls(loop: Growth) -> Iterator[Stall]:

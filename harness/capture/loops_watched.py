@@ -13,10 +13,10 @@ from typing import Any
 
 from harness.capture.eventloop import LoopWatch
 from harness.capture.guard import Guard
-from harness.capture.requests import route_of_stack
 from harness.capture.route_counts import line_json
 from harness.capture.source import SourceMap
 from harness.capture.surroundings import Threads
+from harness.capture.tracking import route_of_stack
 
 __all__ = ["WatchedLoop"]
 
@@ -34,7 +34,8 @@ class WatchedLoop:
     guard: Guard
     threads: Threads = field(default_factory=Threads)
     _watch: LoopWatch = field(init=False)
-    _loop: asyncio.AbstractEventLoop | None = None
+    watched: asyncio.AbstractEventLoop | None = None
+    """The loop."""
     _is_foreign: bool = False
     """Whether requests come on a loop that is not asyncio's, which nobody here can watch."""
     _watching: ExitStack = field(default_factory=ExitStack)
@@ -44,14 +45,14 @@ class WatchedLoop:
 
     def enter(self) -> None:
         """Watch the running loop, unless one is watched that is not closed yet."""
-        if self._loop is None or self._loop.is_closed():
+        if self.watched is None or self.watched.is_closed():
             with self.guard.watching():
                 self._begin()
 
     def leave(self) -> None:
         """End the watch."""
         self._watching.close()
-        self._loop = None
+        self.watched = None
 
     def as_json(self) -> dict[str, Any]:
         """Lag and stalls; see ``docs/reference/status.md``."""
@@ -79,6 +80,6 @@ class WatchedLoop:
             self._is_foreign = True
             return
         self._watching.close()
-        self._loop = loop
+        self.watched = loop
         self.threads.find()
         self._watching.enter_context(self._watch.watching())

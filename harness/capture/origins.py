@@ -1,8 +1,7 @@
 """Who asks for a connection and in which line: noted in microseconds, told later.
 
 Beside `stacks`, which needs all of the user's frames to tell stacks apart: here the innermost is
-enough, so the walk ends there. Taken for every checkout: which of them will not come back is only
-known later.
+enough, so the walk ends there.
 """
 
 from __future__ import annotations
@@ -10,92 +9,42 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from dataclasses import dataclass, field
-from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from types import FrameType
+from typing import Any
 from weakref import ref
 
 import greenlet
 
-from harness.capture.pool_state import Held, Origin
+from harness.capture.pool_state import Held
 from harness.capture.source import SourceMap
 from harness.capture.stacks import Boundary, Owner, Stack
 from harness.findings import SourceLine
 
-__all__ = ["Origins", "innermost_of_user", "is_running"]
-
-_MOST_FRAMES = 60
-"""From the pool to the user's line: 12 with a `Session`, 20 with an `AsyncSession`."""
-_MOST_SHORTCUTS = 8
+__all__ = ["innermost_of_user", "is_running", "line_of", "note_line", "note_owner"]
 
 
-class _Shortcut(NamedTuple):
-    """A frame up to which there was nothing but libraries' code when somebody walked there."""
+def note_owner(asking: Held) -> None:
+    """Note the task that asks for a connection, or the thread where there is none."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # a thread without a loop
+        task = None
+    asking.owner = ref(task) if task is not None else ref(threading.current_thread())
 
-    depth: int
-    """From `Origins.here`."""
-    code: CodeType
-    offset: int
+
+def note_line(asking: Held, source: SourceMap) -> None:
+    """Note the user's line that asks for a connection."""
+    frame = innermost_of_user(source, sys._getframe())  # noqa: SLF001 - the documented way
+    if frame is not None:
+        asking.code, asking.offset = frame.f_code, frame.f_lasti
 
 
-@dataclass(slots=True, eq=False)
-class Origins:
-    """Notes origins.
-
-    Most checkouts come to the pool through the same few of SQLAlchemy's methods. Walking through
-    their frames takes more than everything else that is done for a checkout, so what was walked
-    through once is stepped over: where the last of them is at the same depth again, at the same
-    instruction, those between are taken to be the same, too.
-
-    Args:
-        source: Tells the user's lines from others.
-    """
-
-    source: SourceMap
-    _shortcuts: list[_Shortcut] = field(default_factory=list)
-    """The latest first."""
-
-    def here(self) -> Origin:
-        """The task or thread that runs, and the user's line that it is at."""
-        try:
-            task = asyncio.current_task()
-        except RuntimeError:  # a thread without a loop
-            task = None
-        owner: Any = ref(task if task is not None else threading.current_thread())
-        here = sys._getframe  # noqa: SLF001 - the documented way
-        for depth, code, offset in self._shortcuts:
-            try:
-                last = here(depth)
-            except ValueError:  # the stack is not that deep
-                continue
-            if last.f_code is code and last.f_lasti == offset:
-                frame = innermost_of_user(self.source, last.f_back)
-                break
-        else:
-            frame = self._walk(here())
-        if frame is None:
-            return Origin(owner)
-        return Origin(owner, frame.f_code, frame.f_lasti)
-
-    def line(self, origin: Origin) -> SourceLine | None:
-        """The user's line."""
-        if origin.code is None:
-            return None
-        stack = Stack((origin.code,), (origin.offset,), Boundary.NOWHERE, passage=None)
-        return self.source.explained(stack).site
-
-    def _walk(self, first: FrameType) -> FrameType | None:
-        """As `innermost_of_user`, and note how far everything was a library's."""
-        frame, last, depth = first, first, 0
-        while (behind := frame.f_back) is not None and depth < _MOST_FRAMES:
-            if self.source.owner(behind.f_code.co_filename) is not Owner.LIBRARY:
-                break
-            frame = last = behind
-            depth += 1
-        if depth:
-            found = _Shortcut(depth, last.f_code, last.f_lasti)
-            self._shortcuts = [found, *self._shortcuts[: _MOST_SHORTCUTS - 1]]
-        return innermost_of_user(self.source, last.f_back)
+def line_of(held: Held, source: SourceMap) -> SourceLine | None:
+    """The user's line, where it was noted."""
+    if held.code is None:
+        return None
+    stack = Stack((held.code,), (held.offset,), Boundary.NOWHERE, passage=None)
+    return source.explained(stack).site
 
 
 def innermost_of_user(source: SourceMap, first: FrameType | None) -> FrameType | None:
@@ -126,7 +75,7 @@ def is_running(held: Held) -> bool:
     The task or the thread that a request came in, and a thread of a pool, outlive it: of these the
     request tells.
     """
-    owner = held.origin.owner() if held.origin is not None and held.origin.owner else None
+    owner = held.owner() if held.owner is not None else None
     request = held.request
     if isinstance(owner, asyncio.Task):
         own = request.own_task() if request is not None and request.own_task is not None else None

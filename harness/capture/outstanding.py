@@ -9,14 +9,15 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import Any
 
-from harness.capture.origins import Origins, is_running
+from harness.capture.origins import is_running, line_of
 from harness.capture.pool_state import Held
 from harness.capture.route_counts import line_json
+from harness.capture.source import SourceMap
 
 __all__ = ["outstanding_json"]
 
 
-def outstanding_json(held: Iterable[Held], origins: Origins) -> list[dict[str, Any]]:
+def outstanding_json(held: Iterable[Held], source: SourceMap) -> list[dict[str, Any]]:
     """One entry for each, the oldest first; see ``docs/reference/status.md``."""
     now_seconds = perf_counter()
     return [
@@ -27,7 +28,7 @@ def outstanding_json(held: Iterable[Held], origins: Origins) -> list[dict[str, A
             "has_request_ended": item.request is not None and item.request.has_ended,
             "is_owner_running": is_running(item),
             "is_executing": item.executing_by is not None,
-            "site": line_json(origins.line(item.origin) if item.origin is not None else None),
+            "site": line_json(line_of(item, source)),
             "backend_pid": _backend_pid(item),
         }
         for item in sorted(held, key=lambda item: item.started_seconds)
@@ -42,7 +43,8 @@ def _route(held: Held) -> str:
 def _backend_pid(held: Held) -> int | None:
     """By public methods: ``get_server_pid`` of asyncpg, ``info.backend_pid`` of psycopg."""
     try:
-        driver: Any = held.entry.driver_connection if held.entry is not None else None
+        proxy = held.proxy() if held.proxy is not None else None
+        driver: Any = proxy.driver_connection if proxy is not None else None
         if hasattr(driver, "get_server_pid"):
             pid = driver.get_server_pid()
         else:

@@ -20,10 +20,11 @@ from harness.capture.pool import PoolListener
 from harness.capture.pool_state import Held, PoolState
 from harness.capture.recording import Checkout, Recording, RequestRecord, Tally, Transaction
 from harness.capture.refusals import RefusalListener
-from harness.capture.requests import ActiveRequest, RequestTracker
+from harness.capture.requests import ActiveRequest
 from harness.capture.source import SourceMap
 from harness.capture.stacks import StackBook
 from harness.capture.statements import MOST_KEPT, StatementListener
+from harness.capture.tracking import RequestTracker
 from harness.capture.transactions import TransactionListener
 
 __all__ = ["Recorder", "recording"]

@@ -59,7 +59,6 @@ def _route(name: str, routes: Sequence[Growth]) -> RouteWindow:
         held_at_once=held_at_once,
         peak_concurrency=max(route.peak("concurrency", now="active") for route in routes),
         shared_sessions=sum(route.count("shared_sessions") for route in routes),
-        implicit_rollbacks=sum(route.count("implicit_rollbacks") for route in routes),
         pool=pool,
         endpoint=next(filter(None, endpoints), None),
     )

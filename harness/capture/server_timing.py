@@ -6,7 +6,8 @@ work; the status does.
 
 from __future__ import annotations
 
-from harness.capture.requests import ActiveRequest, Message
+from harness.capture.requests import Message
+from harness.capture.usage import Usage
 
 __all__ = ["with_server_timing"]
 
@@ -15,12 +16,12 @@ _SEVERAL = b'db;dur=%.1f;desc="%d statements", pool;dur=%.1f'
 _ONE = _SEVERAL.replace(b"statements", b"statement")
 
 
-def with_server_timing(request: ActiveRequest, start: Message) -> Message:
+def with_server_timing(usage: Usage, start: Message) -> Message:
     """The start of a response with the database's share; the application's own stay as they are.
 
     Several headers of this name are one list (RFC 9110, 5.3).
     """
-    usage, statements = request.usage, request.statements
+    statements = usage.statements
     value = (_ONE if statements == 1 else _SEVERAL) % (
         usage.busy_seconds * 1000,
         statements,

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session, SessionTransaction
 
 from harness.capture.guard import Guard
-from harness.capture.requests import ActiveRequest, active_request
+from harness.capture.requests import ActiveRequest, active_request, request_of_context
 
 __all__ = ["SessionListener"]
 
@@ -44,7 +44,7 @@ class SessionListener:
             self.guard.unlisten(Session, "after_begin", self._begun)
 
     def _begun(self, session: Session, _: SessionTransaction, __: Connection) -> None:
-        request = active_request()
+        request = request_of_context() or active_request()
         if request is None or self.guard.failure:
             return
         try:

@@ -8,6 +8,7 @@ in-process client, the test that sent the request, and blaming either would be c
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,15 @@ import greenlet
 if TYPE_CHECKING:
     from harness.capture.source import SourceMap
 
-__all__ = ["Boundary", "Owner", "Passage", "Stack", "StackBook", "boundaries_of"]
+__all__ = [
+    "Boundary",
+    "Owner",
+    "Passage",
+    "Stack",
+    "StackBook",
+    "boundaries_of",
+    "runs_application",
+]
 
 
 class Boundary(Enum):
@@ -105,6 +114,11 @@ def boundaries_of(path: str) -> Mapping[str, Boundary | Passage] | None:
         if path.endswith(ending):
             return names
     return None
+
+
+def runs_application(task: asyncio.Task[Any]) -> bool:
+    """Whether Starlette's ``BaseHTTPMiddleware`` has started the task, to run what it wraps."""
+    return task.get_name().startswith("starlette.middleware.base.")  # anyio names it so
 
 
 @dataclass(frozen=True, slots=True, eq=False)

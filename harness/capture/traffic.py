@@ -23,7 +23,8 @@ class Outcome(StrEnum):
     SHED = "shed"
     """503: the application said that it is full."""
     ERROR = "error"
-    """Another 5xx."""
+    """Another 5xx; or a connection that was refused or closed before anybody gave up, as uvicorn
+    closes those that it kept after an exception that nobody caught."""
     REFUSED = "refused"
     """4xx."""
     HANG = "hang"
@@ -56,6 +57,8 @@ class RouteRow:
     latency: Distribution
     statements_per_request: float | None
     """As counted in the application; None where the probe did not see the route."""
+    failed: tuple[tuple[str, int], ...] = ()
+    """What came in place of a good answer, ``"404"`` or in words, and how often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,8 @@ class ExhaustionStory:
     served_wait: Distribution | None = None
     """Wait for a connection of the requests that were served while the pool was dry."""
     log_bytes: int | None = None
-    """What the application wrote to its log while the pool was dry."""
+    """Of what the application wrote to its log since the users came, the part that is laid to these
+    requests: their share of all failures."""
     checked_out_at_rest: int | None = None
     """Connections still out when all clients had left; None where nobody looked."""
     has_served_while_dry: bool = False

@@ -55,6 +55,8 @@ class TroubleStory:
     """Likewise, before any trouble."""
     processes_gone: int = 0
     """Of the application, that do not tell anything any more."""
+    failing: tuple[tuple[str, int], ...] = ()
+    """By route, how many requests count against it, the most first."""
 
     @property
     def good_before(self) -> int:
@@ -81,15 +83,20 @@ class TroubleStory:
 
     def failed_after(self) -> Iterator[RequestOutcome]:
         """Requests that failed, and were sent when it was over."""
-        for item in self.answers:
-            if item.offset_seconds >= self.ends_seconds and item.outcome in _FAILURES:
-                yield item
+        return filter(self._failed_after, self.answers)
 
     @property
     def hung(self) -> int:
         """Requests that no answer came to, since it began."""
-        return sum(
-            item.outcome is Outcome.HANG
-            and item.offset_seconds + item.seconds >= self.begins_seconds
-            for item in self.answers
-        )
+        return sum(map(self._hung, self.answers))
+
+    def counts_against(self, item: RequestOutcome) -> bool:
+        """Whether a request is one of `failed_after` or `hung`: others were to be expected."""
+        return self._failed_after(item) or self._hung(item)
+
+    def _failed_after(self, item: RequestOutcome) -> bool:
+        return item.offset_seconds >= self.ends_seconds and item.outcome in _FAILURES
+
+    def _hung(self, item: RequestOutcome) -> bool:
+        ended_seconds = item.offset_seconds + item.seconds
+        return item.outcome is Outcome.HANG and ended_seconds >= self.begins_seconds

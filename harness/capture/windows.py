@@ -21,10 +21,12 @@ __all__ = [
     "MachineWindow",
     "OutstandingCheckout",
     "PoolWindow",
+    "Reading",
     "RouteWindow",
     "ServerWindow",
     "Stall",
     "StallCause",
+    "UnreadProcess",
 ]
 
 _NOTHING = Distribution(0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -54,15 +56,18 @@ class Stall:
     """The route on whose behalf it ran; empty where unknown."""
     site: SourceLine | None
     """The innermost line of the user's code; None where none was on the stack."""
+    lag_p99_seconds: float | None = None
+    """How late its own loop was, all together; None where only one is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoopWindow:
-    """The event loop of a process."""
+    """The event loops of all processes."""
 
     lag: Distribution = _NOTHING
-    """How late the loop was to do what was due."""
+    """How late a loop was to do what was due: that of the latest one."""
     stalls: tuple[Stall, ...] = ()
+    """Of every loop, by place: one place may be there once for each process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +103,13 @@ class PoolWindow:
     peak_checked_out: int
     peak_waiting: int
     waiting_share: float
-    """Share of the readings (0 to 1) in which somebody waited."""
+    """Share of the time (0 to 1) in which somebody waited."""
     wait: Distribution
     hold: Distribution
     busy_seconds: float
     """Of all hold times together, the part in which SQL ran, as the application saw it."""
+    closed: int | None = None
+    """Connections that ended, or that the pool gave away; None where nobody counted."""
 
     @property
     def capacity(self) -> int | None:
@@ -134,8 +141,6 @@ class RouteWindow:
     """Requests to it that were being answered at the same time in one process, at most."""
     shared_sessions: int = 0
     """Times that a session was used by two of its requests, or tasks, at once."""
-    implicit_rollbacks: int = 0
-    """Connections that came back with a transaction that nobody had ended."""
     pool: str = ""
     """Name of the pool that `held_at_once` is about; empty where nobody noted it."""
     endpoint: SourceLine | None = None
@@ -209,6 +214,33 @@ class MachineWindow:
     """Of the busiest process of the generator: above 0.9 it is the limit."""
     foreign_cpu: float
     """Of processes that do not belong to the measurement, and what the hypervisor took."""
+    participants_cpu: float | None = None
+    """Of all processes of the measurement together: application, generator, bench and server. None
+    where nobody added it up."""
+    server_cpu: float | None = None
+    """Of the PostgreSQL server; None where its processes are not to be seen, as on another
+    machine."""
+
+
+class Reading(StrEnum):
+    """One of the moments at which each process is asked for its counts, in their order."""
+
+    BEGINNING = "beginning"
+    END = "end"
+    REST = "rest"
+    """When all clients had left, and connections had had time to come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadProcess:
+    """A process of the application that did not tell its counts at one of these moments."""
+
+    pid: int | None
+    """None where nobody knows who should have answered: at a port that several share."""
+    reading: Reading
+    """The first that is missing. Without the first two nothing that it did is in the figures;
+    without the last, what it had out at rest is not."""
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +258,6 @@ class LoadWindow:
     pools: tuple[PoolWindow, ...] = ()
     routes: tuple[RouteWindow, ...] = ()
     loop: LoopWindow = field(default_factory=LoopWindow)
-    """Of the process that stalled most."""
     server: ServerWindow | None = None
     """None where the database is not ours to look into."""
     machine: MachineWindow | None = None
@@ -236,3 +267,5 @@ class LoadWindow:
     """Threads that `def` endpoints share; None where unknown."""
     peak_threads_waiting: int = 0
     """Requests that waited for one of these threads."""
+    unread: tuple[UnreadProcess, ...] = ()
+    """Processes that all these figures lack, or `outstanding` alone."""

@@ -54,7 +54,8 @@ def _finding(
         label=label,
         anchor=anchor,
         severity=Severity.ERROR,
-        title=f"{recording.statement_count} statements ran, {budget} are allowed",
+        title=f"{recording.statement_count} statements ran, {budget} "
+        f"{'is' if budget == 1 else 'are'} allowed",
         fix="load less, or raise the number that the test allows (max_queries)",
         site=request.endpoint if request is not None else None,
         evidence=tuple((f"{count} x", text) for text, count in shapes.most_common(_SHOWN)),

@@ -10,14 +10,18 @@ stretches warn (`exhaustion_limits.py`), and are not looked at where the machine
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
-from harness.capture.traffic import ExhaustionStory, Outcome
+from harness.capture.traffic import ExhaustionStory, Outcome, RequestOutcome
 from harness.checks.exhaustion_limits import Backends, backends_left, exceeded, is_coupled
 from harness.findings import ProbeVerdict, Verdict
 
 __all__ = ["exhaustion"]
 
 _FEWEST_REQUESTS = 10
+_EDGE_SHARE = 0.1
+"""Of the block, before its end: it is noted after the server has let go, and answers may come in
+between."""
 
 
 def exhaustion(
@@ -38,7 +42,7 @@ def exhaustion(
     ]
     counts = Counter(item.outcome for item in affected)
     seen = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
-    if len(affected) < _FEWEST_REQUESTS:
+    if len(affected) < _FEWEST_REQUESTS and not _has_done_harm(story, counts):
         return _verdict(
             Verdict.INCONCLUSIVE,
             f"only {len(affected)} requests met {_what(story)}, {_FEWEST_REQUESTS} needed",
@@ -46,12 +50,43 @@ def exhaustion(
     told = f"{seen}; {_way_back(story)}"
     if failure := _failure(story, counts):
         return _verdict(Verdict.FAIL, failure.format(told=told))
+    if passed := _answered_while_locked(story, affected):
+        why = f"{passed} were answered while all tables were locked: their statements touch none"
+        return _verdict(Verdict.INCONCLUSIVE, why)
     word = "sheds" if counts[Outcome.SHED] else "queues"
     limits = list(backends_left(backends))
     limits += [] if noise else exceeded(story, affected)
     unsure = [f"times are not judged: {noise}"] if noise else []
     verdict = Verdict.WARN if limits else Verdict.PASS
     return _verdict(verdict, "; ".join([f"{word}: {told}", *limits, *unsure]))
+
+
+def _answered_while_locked(story: ExhaustionStory, affected: Sequence[RequestOutcome]) -> int:
+    """Good answers that no lock held up, where they are most: then the pool was never dry.
+
+    Where some routes touch tables and others do not, some of these are answered before the others
+    have taken all connections. From then on nobody is.
+    """
+    if story.has_served_while_dry:
+        return 0
+    seconds = story.blocked_until_seconds - story.blocked_from_seconds
+    until_seconds = story.blocked_until_seconds - _EDGE_SHARE * seconds
+    passed = sum(
+        item.outcome is Outcome.OK
+        and item.offset_seconds >= story.blocked_from_seconds
+        and item.offset_seconds + item.seconds <= until_seconds
+        for item in affected
+    )
+    return passed if passed > max(story.pool_capacity, len(affected) - passed) else 0
+
+
+def _has_done_harm(story: ExhaustionStory, counts: Counter[Outcome]) -> bool:
+    """Whether there is harm that one request shows as well as many: where all hang, there are few.
+
+    That nobody was answered well afterwards may be for want of requests.
+    """
+    is_harmed = counts[Outcome.HANG] or counts[Outcome.ERROR]
+    return bool(story.checked_out_at_rest or is_coupled(story) or is_harmed)
 
 
 def _failure(story: ExhaustionStory, counts: Counter[Outcome]) -> str:
@@ -83,7 +118,8 @@ def _way_back(story: ExhaustionStory) -> str:
     end = "load" if story.has_served_while_dry else "block"
     if story.recovery_seconds is None:
         return f"no five good answers in a row after the {end}"
-    return f"back {story.recovery_seconds:.1f} s after the {end}"
+    seconds = f"{story.recovery_seconds:.1f} s"
+    return f"back {'at once' if seconds == '0.0 s' else seconds} after the {end}"
 
 
 def _verdict(verdict: Verdict, summary: str) -> ProbeVerdict:

@@ -14,6 +14,7 @@ from statistics import median
 from harness.capture.traffic import ExhaustionStory, Outcome, RequestOutcome
 
 __all__ = [
+    "FAILURES",
     "LOG_BYTES",
     "SIDE_SECONDS",
     "SLACK_SECONDS",
@@ -24,7 +25,12 @@ __all__ = [
     "backends_left",
     "exceeded",
     "is_coupled",
+    "log_bytes_per_failure",
 ]
+
+FAILURES = frozenset({Outcome.SHED, Outcome.ERROR})
+"""What is meant by failures here: 5xx, and connections that were refused or closed. Of requests
+that hang nobody knows what the application made of them, nor when."""
 
 SLACK_SHARE = 0.1
 """Of the pool's time limit, by which an answer that failed may be later than it."""
@@ -41,12 +47,13 @@ USEFUL_SHARE = 0.8
 """Of connections over hold time, which is all that a pool can serve: 0.88 was measured at four
 times as many users as it takes; less is lost to callers that nobody waits for any more."""
 LOG_BYTES = 2000
-"""Per failed request: one line with a place. A traceback each was 6.65 kB, 2.4 MB in 9 s
+"""Per failure: one line with a place. A traceback each was 6.65 kB, 2.4 MB in 9 s
 [measured]."""
 STARVATION = 5.0
 """Longest wait over the mean one of those that were served: 2.4 where callers took turns, and
 beyond all bounds where some took a connection again without a pause [measured]."""
 _FEWEST = 10
+_FEWEST_FOR_P95 = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +78,24 @@ def is_coupled(story: ExhaustionStory) -> bool:
     """Whether requests that need no connection waited as long as those that do.
 
     By the 95th percentile: at ten requests a second the 99th of a few seconds is the longest one,
-    which a single pause of a busy machine would decide.
+    which a single pause of a busy machine would decide. So is the 95th of fewer than twenty: then
+    by the median.
     """
     side = story.without_database
-    limit = max(SIDE_SECONDS, _COUPLED_SHARE * story.pool_timeout_seconds)
-    return side is not None and side.count > 0 and side.p95_seconds > limit
+    if side is None or not side.count:
+        return False
+    seconds = side.p95_seconds if side.count >= _FEWEST_FOR_P95 else side.p50_seconds
+    return seconds > max(SIDE_SECONDS, _COUPLED_SHARE * story.pool_timeout_seconds)
+
+
+def log_bytes_per_failure(story: ExhaustionStory) -> float | None:
+    """How much the application logs for each request that failed; None where none did.
+
+    Of all failures of the story, also those that came after the drought: the log is that of the
+    whole story, too.
+    """
+    failures = sum(item.outcome in FAILURES for item in story.outcomes)
+    return story.log_bytes / failures if failures and story.log_bytes is not None else None
 
 
 def exceeded(story: ExhaustionStory, affected: Sequence[RequestOutcome]) -> Iterator[str]:
@@ -88,7 +108,7 @@ def exceeded(story: ExhaustionStory, affected: Sequence[RequestOutcome]) -> Iter
     yield from _late_failures(story, affected)
     yield from _side_route(story)
     yield from _useful_rate(story, affected)
-    yield from _log(story, affected)
+    yield from _log(story)
     yield from _recovery(story)
     yield from _starvation(story)
 
@@ -98,7 +118,7 @@ def _allowed(seconds: float) -> float:
 
 
 def _failures(affected: Sequence[RequestOutcome]) -> list[float]:
-    return [item.seconds for item in affected if item.outcome in (Outcome.SHED, Outcome.ERROR)]
+    return [item.seconds for item in affected if item.outcome in FAILURES]
 
 
 def _late_failures(story: ExhaustionStory, affected: Sequence[RequestOutcome]) -> Iterator[str]:
@@ -135,13 +155,10 @@ def _is_served_while_dry(story: ExhaustionStory, item: RequestOutcome) -> bool:
     return item.outcome is Outcome.OK and is_in_time
 
 
-def _log(story: ExhaustionStory, affected: Sequence[RequestOutcome]) -> Iterator[str]:
-    failures = len(_failures(affected))
-    if story.log_bytes is not None and failures and story.log_bytes > LOG_BYTES * failures:
-        yield (
-            f"noisy: {story.log_bytes / failures / 1000:.1f} kB of log per failure, "
-            f"{LOG_BYTES / 1000:g} kB at most"
-        )
+def _log(story: ExhaustionStory) -> Iterator[str]:
+    each = log_bytes_per_failure(story)
+    if each is not None and each > LOG_BYTES:
+        yield f"noisy: {each / 1000:.1f} kB of log per failure, {LOG_BYTES / 1000:g} kB at most"
 
 
 def _recovery(story: ExhaustionStory) -> Iterator[str]:

@@ -19,7 +19,10 @@ class _Repair:
 
 
 _REPAIRS: Mapping[str, _Repair] = {
-    "load": _Repair("failed-requests", "request the failing routes one by one under uvicorn"),
+    "load": _Repair(
+        "failed-requests",
+        "start `harness serve` and request the failing routes: it shows what they raise",
+    ),
     "pool": _Repair(
         "pool-timeout",
         "hold connections for less time, or raise pool_size and max_overflow",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from harness.checkup.examination import Watcher, examine
 from harness.cli.progress import Progress
-from harness.cli.report_files import make_folder, write_report
+from harness.cli.report_files import ReportFiles
 from harness.config import load_project
 from harness.errors import ExitCode
 from harness.findings import Verdict
@@ -56,22 +57,24 @@ def checkup(
       harness checkup --output harness-report
     """
     project = load_project()
-    make_folder(output)
-    console = Console(stderr=True) if as_json else Console()
+    files = ReportFiles(output, "report")
+    files.require()
+    console = Console(stderr=as_json)
     with Progress(console).shown() as progress:
         watcher = Watcher(step=progress.step, detail=progress.detail)
         report = examine(project, is_strict_about_allowances=strict_allow, watcher=watcher)
-    _write(report, output)
-    if as_json:
-        print(to_json(report))  # noqa: T201 - the answer
-    else:
-        console.print()
-        render_text(report, console)
-        console.print(f"\nreport  {output / 'report.html'}  {output / 'report.json'}", style="dim")
-    context.exit(_EXIT_CODES[report.verdict])
+    is_kept = files.tell(
+        to_json(report),
+        page=partial(_page, report),
+        tables=partial(render_text, report),
+        console=console,
+        as_json=as_json,
+    )
+    code = _EXIT_CODES[report.verdict]
+    context.exit(code if is_kept or code is not ExitCode.CLEAN else ExitCode.ENVIRONMENT)
 
 
-def _write(report: Report, folder: Path) -> None:
+def _page(report: Report) -> str:
     from harness.report.html import to_html  # noqa: PLC0415 - loads matplotlib, for half a second
 
-    write_report(folder, {"report.json": to_json(report), "report.html": to_html(report)})
+    return to_html(report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from rich.console import Console
 from harness.capture.echo.reader import EchoReader, bounded_lines
 from harness.capture.echo.tallier import EchoTallier
 from harness.capture.echo.tally import EchoTally
+from harness.cli.answer import print_answer
 from harness.errors import ExitCode, MisuseError, NoEchoError
 from harness.report.echo import EchoLimit, echo_as_json, print_echo
 from harness.report.quantities import counted, grouped
@@ -96,7 +98,7 @@ def echo(  # noqa: PLR0917 - one parameter per option
         raise _nothing_seen(tally, name)
     limit = None if max_statements is None else _limit(tally, max_statements, per)
     if as_json:
-        sys.stdout.write(echo_as_json(tally, source=name, limit=limit))
+        print_answer(echo_as_json(tally, source=name, limit=limit))
     else:
         print_echo(tally, Console(), source=name, top=top or None, limit=limit)
     context.exit(ExitCode.INTERRUPTED if is_interrupted else _exit_code(limit))
@@ -112,7 +114,7 @@ def _read(file: Path, reader: EchoReader, tallier: EchoTallier) -> bool:
                     look()
     except KeyboardInterrupt:
         return True
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise MisuseError(f"cannot read {file}: {error}") from error
     finally:
         reader.finish()

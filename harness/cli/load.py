@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
 from pathlib import Path
@@ -11,36 +10,33 @@ from textwrap import fill
 from typing import get_args
 
 import click
-from rich.console import Console
 
-from harness.campaign.conduct import Campaign, campaign_ground
 from harness.campaign.probes import PROBES
 from harness.campaign.scenario import CountBy, Scenario, Settings, packaged, scenarios_from
-from harness.cli.progress import Progress
-from harness.cli.report_files import make_folder, write_report
-from harness.config import Project, load_project
-from harness.errors import ExitCode
-from harness.findings import Verdict
+from harness.cli.answer import print_answer
+from harness.cli.conducting import conducted
+from harness.cli.finite_range import FiniteRange
+from harness.cli.load_refusals import refuse_second_names, refuse_unused_options
+from harness.cli.serve_workers import MOST_WORKERS
+from harness.config import load_project
+from harness.load.plan_file import read_plan
 from harness.load.routes import Plan
-from harness.report.load_content import LoadReport
-from harness.report.load_json import load_report_to_json
-from harness.report.load_text import render_load_text
+from harness.load.sending_headers import headers_said
 
 __all__ = ["load"]
 
 _ALL = "campaign"
+_NAMED = "harness.load.probe"
+"""Where a context keeps the probe that its command line names."""
 _TIME = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 _MOST_SECONDS = 24 * 3600
-_EXIT_CODES = {Verdict.FAIL: ExitCode.FINDINGS, Verdict.INCONCLUSIVE: ExitCode.ENVIRONMENT}
 
 
 def _list(context: click.Context, _parameter: click.Parameter, is_wanted: bool) -> None:  # noqa: FBT001 - click's
     if not is_wanted or context.resilient_parsing:
         return
-    for name in PROBES:
-        told = ast.get_docstring(ast.parse(_text(packaged(name)))) or ""
-        click.echo(_row(name, told.partition("\n\n")[0]))
-    click.echo(_row(_ALL, "All of them, in this order."))
+    rows = [_row(name, _story(name)) for name in PROBES]
+    print_answer("\n".join([*rows, _row(_ALL, "All of them, in this order."), ""]))
     context.exit()
 
 
@@ -48,8 +44,32 @@ def _row(name: str, told: str) -> str:
     return fill(told, 80, initial_indent=f"{name:<16}", subsequent_indent=" " * 16)
 
 
-def _text(scenario: Scenario) -> str:
-    return scenario.file.read_text(encoding="utf-8")
+def _story(probe: str) -> str:
+    """What its packaged traffic says of itself first; read, as its import would patch us."""
+    told = ast.get_docstring(ast.parse(packaged(probe).file.read_text(encoding="utf-8"))) or ""
+    return told.partition("\n\n")[0]
+
+
+class _OfProbe(click.Command):
+    """Its help begins with the story of the probe that is named beside ``--help``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Note the name first: ``--help`` ends the reading, wherever it stands."""
+        given = list(args)
+        named, _, _ = self.make_parser(ctx).parse_args(list(args))
+        ctx.meta[_NAMED] = named.get("name")
+        left = super().parse_args(ctx, args)
+        refuse_second_names(self, ctx, given)
+        return left
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The probe's own paragraph, then what holds for all."""
+        name = str(ctx.meta.get(_NAMED))
+        if name in PROBES:
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text(f"{name}: {_story(name)}")
+        super().format_help_text(ctx, formatter)
 
 
 def _seconds(
@@ -68,13 +88,13 @@ def _seconds(
 
 
 def _plan(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> Plan:
-    if file is None:
-        return ()
-    try:
-        rows = json.loads(file.read_text(encoding="utf-8"))
-        return tuple((str(name), str(path)) for name, path in rows)
-    except (OSError, ValueError, TypeError) as error:
-        raise click.BadParameter(f"{file} is no JSON list of [route, path]: {error}") from error
+    return () if file is None else read_plan(file)
+
+
+def _headers(
+    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, str]:
+    return headers_said(texts, os.environ)
 
 
 def _sizes(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[int, ...]:
@@ -84,10 +104,22 @@ def _sizes(_context: click.Context, _parameter: click.Parameter, text: str) -> t
         raise click.BadParameter(f"{text!r} is no list such as 1,2,4,8") from error
     if any(size < 1 for size in sizes):
         raise click.BadParameter("a pool has at least one connection")
+    if text and not sizes:
+        raise click.BadParameter(f"{text!r} is no list such as 1,2,4,8")
     return sizes
 
 
-@click.command
+def _handed_over(text: str) -> list[Scenario]:
+    """Locust's classes; none where it is not Locust who asks."""
+    try:
+        return scenarios_from(text, probes=PROBES) if text else []
+    except (ValueError, LookupError, TypeError) as error:
+        raise click.BadParameter(
+            f"--scenarios is what locust hands over, and {text!r} is not: {error}"
+        ) from error
+
+
+@click.command(cls=_OfProbe)
 @click.argument("name")
 @click.argument("locust_options", nargs=-1, type=click.UNPROCESSED)
 @click.option("--scenarios", default="", hidden=True, help="Of Locust, which hands over with it.")
@@ -100,17 +132,25 @@ def _sizes(_context: click.Context, _parameter: click.Parameter, text: str) -> t
     help="List the probes.",
 )
 @click.option("--host", metavar="URL", default="", help="Load this; default: serve the app.")
+@click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    callback=_headers,
+    metavar="'NAME: VALUE'",
+    help="Send with each request, such as 'Authorization: Bearer …'.",
+)
 @click.option("--users", type=click.IntRange(1), help="How many at once; default: as it needs.")
 @click.option(
     "--time",
     "seconds",
     callback=_seconds,
-    help="Of each stretch: 90s, 5m; default: as it needs.",
+    help="Of each stretch, of a soak of all: 90s, 5m; default: as it needs.",
 )
 @click.option("--short", is_flag=True, help="The short form, for CI: fewer, shorter stretches.")
 @click.option(
     "--workers",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_WORKERS),
     default=1,
     show_default=True,
     help="Processes to serve with.",
@@ -142,7 +182,7 @@ def _sizes(_context: click.Context, _parameter: click.Parameter, text: str) -> t
 )
 @click.option(
     "--target-rate",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     help="Requests a second to serve; default: all it can.",
 )
 @click.option(
@@ -154,7 +194,7 @@ def _sizes(_context: click.Context, _parameter: click.Parameter, text: str) -> t
 )
 @click.option(
     "--surge",
-    type=click.FloatRange(1),
+    type=FiniteRange(1),
     default=2.0,
     show_default=True,
     help="Replicas at once while a deployment rolls.",
@@ -175,6 +215,7 @@ def load(  # noqa: PLR0917 - one parameter per option
     locust_options: tuple[str, ...],
     scenarios: str,
     host: str,
+    headers: dict[str, str],
     users: int | None,
     seconds: float | None,
     short: bool,  # noqa: FBT001 - passed by name
@@ -206,6 +247,7 @@ def load(  # noqa: PLR0917 - one parameter per option
         raise click.BadParameter(f"{name!r} is not one of {', '.join((*PROBES, _ALL))}")
     settings = Settings(
         host=host,
+        headers=headers,
         token=os.environ.get("HARNESS_TOKEN", ""),
         is_owned_target=i_own_this_target,
         users=users,
@@ -221,67 +263,13 @@ def load(  # noqa: PLR0917 - one parameter per option
         replicas=replicas,
         surge=surge,
     )
-    own = scenarios_from(scenarios, probes=PROBES) if scenarios else []
+    own = _handed_over(scenarios)
     chosen = own or [packaged(each) for each in (PROBES if name == _ALL else [name])]
+    refuse_unused_options(
+        context,
+        probes=[each.probe for each in chosen],
+        host=host,
+        locust_options=locust_options,
+    )
     code = conducted(load_project(), chosen, settings, output=output, as_json=as_json)
     context.exit(code)
-
-
-def conducted(
-    project: Project,
-    scenarios: list[Scenario],
-    settings: Settings,
-    *,
-    output: Path,
-    as_json: bool,
-) -> ExitCode:
-    """Hold the probes, write and print the report.
-
-    Args:
-        project: With the application and the allowances.
-        scenarios: In the order in which they are held.
-        settings: What the user said.
-        output: Folder for the report.
-        as_json: Whether to print JSON, not tables.
-
-    Returns:
-        The exit code; after Ctrl-C, too, with what was known by then.
-    """
-    make_folder(output)
-    console = Console(stderr=True) if as_json else Console()
-    campaign = None
-    try:
-        with (
-            Progress(console).shown() as progress,
-            campaign_ground(
-                project, settings, step=progress.step, detail=progress.detail
-            ) as ground,
-        ):
-            campaign = Campaign(project, ground, scenarios)
-            campaign.run()
-    except BaseException as error:
-        if campaign is None:
-            raise
-        _told(campaign.report(), console, output=output, as_json=as_json)
-        if not isinstance(error, KeyboardInterrupt):
-            raise
-        return ExitCode.INTERRUPTED
-    report = campaign.report()
-    _told(report, console, output=output, as_json=as_json)
-    return _EXIT_CODES.get(report.verdict, ExitCode.CLEAN)
-
-
-def _told(report: LoadReport, console: Console, *, output: Path, as_json: bool) -> None:
-    """On the screen first: a page with charts takes a second, in which Ctrl-C may come."""
-    text = load_report_to_json(report)
-    if as_json:
-        click.echo(text)
-    else:
-        console.print()
-        render_load_text(report, console)
-    from harness.report.load_html import load_report_to_html  # noqa: PLC0415 - loads matplotlib
-
-    write_report(output, {"load.json": text, "load.html": load_report_to_html(report)})
-    if not as_json:
-        files = f"{output / 'load.html'}  {output / 'load.json'}"
-        console.print(f"\nreport  {files}", style="dim")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.answer import print_answer
 from harness.cli.lock_input import LockInput, read_input, read_text
 from harness.errors import ExitCode, LockError, MisuseError
 from harness.lock.counts import QueryLock
@@ -60,7 +60,7 @@ def diff(context: click.Context, before: Path, after: Path, form: str) -> None:
       harness lock diff main.json branch.json --format markdown
     """
     found = _difference(read_input(before), read_input(after))
-    sys.stdout.write(_rendered(found, form))
+    print_answer(_rendered(found, form))
     context.exit(ExitCode.FINDINGS if found.has_regressed else ExitCode.CLEAN)
 
 
@@ -84,7 +84,7 @@ def merge(files: tuple[Path, ...], output: Path, base: Path | None) -> None:
     locks = [read_input(file).lock for file in files]
     result = merged(*locks) if base is None else _merged_onto(base, locks)
     if output == _STANDARD_OUTPUT:
-        sys.stdout.write(to_text(result))
+        print_answer(to_text(result))
     else:
         write(output, result)
 
@@ -115,7 +115,7 @@ def check(
         if fix:
             write(file, locks[file], is_form_kept=False)
         told = "written anew" if fix else "not as pytest writes it: harness lock check --fix"
-        print(f"{file}: {told}")  # noqa: T201 - the answer
+        print_answer(f"{file}: {told}\n")
     context.exit(ExitCode.FINDINGS if crooked and not fix else ExitCode.CLEAN)
 
 

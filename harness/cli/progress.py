@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
+
+from harness.report.columns import wrapped
 
 __all__ = ["Progress"]
 
@@ -45,22 +48,25 @@ class Progress:
             with self._never_silent():
                 yield self
             return
-        with self.console.status("") as self._spinner:
-            yield self
-        self._spinner = None
+        with self.console.status("") as spinner:
+            self._spinner = spinner
+            try:
+                yield self
+            finally:
+                self._spinner = None
 
     def step(self, text: str) -> None:
         """A new step begins."""
         self._current, self._detail = text, ""
         self._print(text)
         if self._spinner is not None:
-            self._spinner.update(text)
+            self._spinner.update(Text(text))
 
     def detail(self, text: str) -> None:
         """What the step is working on."""
         self._detail = text
         if self._spinner is not None:
-            self._spinner.update(f"{self._current}  [dim]{text}[/dim]")
+            self._spinner.update(Text.assemble(self._current, "  ", (text, "dim")))
         else:
             self._break_silence()
 
@@ -82,11 +88,18 @@ class Progress:
             watcher.join()
 
     def _break_silence(self) -> None:
-        text = self._detail or self._current
+        text = self._detail or (self._current and f"still: {self._current}")
         if text and time.perf_counter() - self._spoke >= self.silence_seconds:
             self._print(f"  {text}")
 
     def _print(self, text: str) -> None:
         self._spoke = time.perf_counter()
         seconds = self._spoke - self._began
-        self.console.print(f"[dim]{seconds:5.1f} s[/dim]  {text}", highlight=False, soft_wrap=True)
+        time_told = f"{seconds:5.1f} s"
+        indent = " " * (len(text) - len(text.lstrip()))
+        start = f"{time_told}  {indent}"
+        lines = wrapped(text, width=self.console.width - len(start)) or [""]
+        # No markup: routes and messages of the application have square brackets of their own.
+        told = Text(f"\n{'':{len(start)}}".join([start + lines[0], *lines[1:]]))
+        told.stylize("dim", 0, len(time_told))
+        self.console.print(told, soft_wrap=True)

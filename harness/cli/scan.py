@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 import click
 from rich.console import Console
 
+from harness.cli.answer import print_answer
 from harness.cli.progress import Progress
 from harness.config import load_project
 from harness.errors import ExitCode
@@ -73,7 +74,7 @@ def scan(
       harness scan --only '/users*'
     """
     project = load_project()
-    console = Console(stderr=True) if as_json else Console()
+    console = Console(stderr=as_json)
     with Progress(console).shown() as progress:
         report = scan_application(
             project,
@@ -82,7 +83,7 @@ def scan(
             is_wanted=lambda name: _matches(name, patterns),
         )
     if as_json:
-        print(scan_to_json(report))  # noqa: T201 - the answer
+        print_answer(scan_to_json(report))
     else:
         console.print()
         render_scan(report, console)

@@ -1,4 +1,4 @@
-"""``harness serve``: the configured application under uvicorn, with the probe around it."""
+"""``harness serve``: an application under uvicorn, with the probe around it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -19,7 +19,8 @@ import click
 from sqlalchemy import URL
 
 from harness.asgi.server import bound_socket, serve_on
-from harness.cli.serve_workers import stay_while_they_live, workers_on
+from harness.cli.finite_range import FiniteRange
+from harness.cli.serve_workers import MOST_WORKERS, stay_while_they_live, workers_on
 from harness.config import Project, load_project
 from harness.database.admin import MAINTENANCE_DATABASE
 from harness.database.server import PostgresServer
@@ -36,12 +37,12 @@ __all__ = ["serve"]
 
 _GRACE_SECONDS = 3.0
 _LOOPBACK = "127.0.0.1"
-_MOST_WORKERS = 64
 
 _Announce = Callable[[str, str, Sequence[Worker]], None]
 
 
 @click.command
+@click.argument("app", required=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -52,7 +53,7 @@ _Announce = Callable[[str, str, Sequence[Worker]], None]
 )
 @click.option("--pool-size", type=click.IntRange(0), help="Override pool_size.")
 @click.option("--max-overflow", type=click.IntRange(-1), help="Override max_overflow.")
-@click.option("--pool-timeout", type=click.FloatRange(0), help="Override pool_timeout, seconds.")
+@click.option("--pool-timeout", type=FiniteRange(0), help="Override pool_timeout, seconds.")
 @click.option(
     "--database",
     metavar="NAME",
@@ -60,7 +61,7 @@ _Announce = Callable[[str, str, Sequence[Worker]], None]
 )
 @click.option(
     "--workers",
-    type=click.IntRange(1, _MOST_WORKERS),
+    type=click.IntRange(1, MOST_WORKERS),
     default=1,
     show_default=True,
     help="Processes that serve, each with pools of its own.",
@@ -70,6 +71,7 @@ _Announce = Callable[[str, str, Sequence[Worker]], None]
 @click.option("--owned", is_flag=True, hidden=True)
 @click.option("--fd", type=click.IntRange(0), hidden=True)
 def serve(  # noqa: PLR0917 - one parameter per option
+    app: str | None,
     host: str,
     port: int,
     pool_size: int | None,
@@ -82,31 +84,31 @@ def serve(  # noqa: PLR0917 - one parameter per option
     owned: bool,  # noqa: FBT001 - passed by name
     fd: int | None,
 ) -> None:
-    """Serve the configured application with the probe around it, on its own database.
+    """Serve an application with the probe around it, on its own database.
 
-    Reads [tool.harness]; makes a database, its tables and rows, and drops it at the end. The pool
+    APP is "package.module:name"; default: the one of [tool.harness]. Whatever else stands there
+    holds for either: a database is made, its tables and rows, and dropped at the end. The pool
     options and --echo reach the application's engine through its database URL.
 
     \b
     Example:
-      harness serve --port 8000 --pool-size 2 --workers 2
+      harness serve shop.main:app --port 8000 --pool-size 2 --workers 2
     """
-    if owned:
-        _stop_with_owner()
-    project = load_project()
-    project.required_app()
-    listener = bound_socket(host, port) if fd is None else socket.socket(fileno=fd)
-    token = project.configuration.token or secrets.token_urlsafe(24)
-    pool = PoolChoice(pool_size, max_overflow, pool_timeout)
-    with listener, _stage(project, database) as stage:
-        serving = _Serving(
-            stage, listener, token, pool, is_prepared=database is not None, is_echoing=echo
-        )
-        announce = _told_as_json(private_output()) if as_json else _announce
-        if workers > 1:
-            serving.with_workers(workers, announce)
-        else:
-            serving.here(announce, has_siblings=fd is not None)
+    with _until_owner_ends() if owned else nullcontext():
+        project = load_project(options={"app": app})
+        project.required_app()
+        listener = bound_socket(host, port) if fd is None else socket.socket(fileno=fd)
+        token = project.configuration.token or secrets.token_urlsafe(24)
+        pool = PoolChoice(pool_size, max_overflow, pool_timeout)
+        with listener, _stage(project, database) as stage:
+            serving = _Serving(
+                stage, listener, token, pool, is_prepared=database is not None, is_echoing=echo
+            )
+            announce = _told_as_json(private_output()) if as_json else _announce
+            if workers > 1:
+                serving.with_workers(workers, announce)
+            else:
+                serving.here(announce, has_siblings=fd is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class _Serving:
             self.listener,
             count=count,
             options=[
+                self.stage.project.required_app(),
                 *self.pool.options(),
                 *("--database", self.stage.url.database or ""),
                 *(["--echo"] if self.is_echoing else []),
@@ -207,14 +210,25 @@ def _announce(address: str, token: str, workers: Sequence[Worker]) -> None:
         )
 
 
-def _stop_with_owner() -> None:
-    """Stop when standard input ends: the owner is gone, however it went."""
+@contextmanager
+def _until_owner_ends() -> Iterator[None]:
+    """Stop the block when standard input ends: the owner is gone, however it went, or asks for it.
+
+    Silently: whoever is told of an interruption is told by the owner, and once.
+    """
+    is_ended = threading.Event()
 
     def wait() -> None:
         sys.stdin.read()
+        is_ended.set()
         os.kill(os.getpid(), signal.SIGTERM)
         gone = threading.Event()
         gone.wait(_GRACE_SECONDS)
         os._exit(0)  # a blocked event loop would outlive its owner
 
     threading.Thread(target=wait, daemon=True, name="owner watch").start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not is_ended.is_set():
+            raise

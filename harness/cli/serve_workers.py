@@ -18,8 +18,10 @@ from contextlib import ExitStack, contextmanager
 from harness.errors import ServerStartError, WorkerEndedError
 from harness.served import START_SECONDS, Worker, announcement_of, owned_process, why_silent
 
-__all__ = ["stay_while_they_live", "workers_on"]
+__all__ = ["MOST_WORKERS", "stay_while_they_live", "workers_on"]
 
+MOST_WORKERS = 64
+"""More are a mistake of typing: each is a process with an application in it."""
 _LOOK_SECONDS = 0.1
 
 

@@ -113,7 +113,8 @@ def metadata_of(found: object, *, target: str) -> MetaData:
     """
     metadata = getattr(found, "metadata", found)
     if not isinstance(metadata, MetaData):
-        raise TargetImportError(f"{target!r} is a {type(found).__name__}, not a MetaData or a Base")
+        kind = type(found).__name__
+        raise TargetImportError(f"{target!r} is of type {kind}, not a MetaData or a Base")
     return metadata
 
 

@@ -23,6 +23,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from harness.errors import MisuseError
 from harness.load.options import HANDED_ON
+from harness.load.sending_headers import VARIABLE, as_variable, headers_said
 from harness.load.session import say
 
 __all__ = ["choose_steady_mix", "hand_over", "is_campaign"]
@@ -67,6 +68,9 @@ def hand_over(environment: Environment) -> NoReturn:
         *_handed_on(environment),
         *(("--", "--processes", str(options.processes)) if options and options.processes else ()),
     ]
+    if options is not None:
+        # Not among the arguments, which everybody on the machine can read.
+        os.environ[VARIABLE] = as_variable(headers_said(options.header, os.environ))
     _end_forked_workers()
     sys.stdout.flush()
     sys.stderr.flush()

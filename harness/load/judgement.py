@@ -5,33 +5,35 @@ Pure: from what clients and probe counted to verdicts and an exit code. Free of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from textwrap import wrap
 
-from harness.checks.load.validity import DROPPED_SHARE, GENERATOR_CPU
+from harness.checks.load.validity import DROPPED_SHARE, GENERATOR_CPU, NO_PROBE
 from harness.checks.steady_load import connections_returned, pool_timeouts, steady_answers
 from harness.errors import ExitCode
 from harness.findings import ProbeVerdict, Verdict
+from harness.load.pools_seen import PoolsSeen
 from harness.load.result import LoadResult
 from harness.load.story import load_story
 
 __all__ = ["exit_code", "interrupted_line", "judged_load", "line_of"]
 
+_COLUMNS = 80
 _EXIT_CODES = {
     Verdict.FAIL: ExitCode.FINDINGS,
     Verdict.INCONCLUSIVE: ExitCode.ENVIRONMENT,
 }
-_NO_PROBE = "the target has no probe, or HARNESS_TOKEN is not set"
 
 
-def judged_load(result: LoadResult, status: Mapping[str, Any] | None) -> list[ProbeVerdict]:
+def judged_load(result: LoadResult, seen: PoolsSeen | None) -> list[ProbeVerdict]:
     """The verdicts on a run.
 
     Args:
         result: What the clients saw.
-        status: The probe's counts after it; None where there is no probe.
+        seen: What the probe saw meanwhile; None where there is no probe.
     """
-    return [*_of_clients(result), *_of_pools(result, status)]
+    return [*_of_clients(result), *_of_pools(result, seen)]
 
 
 def exit_code(verdicts: Iterable[ProbeVerdict]) -> ExitCode:
@@ -42,13 +44,26 @@ def exit_code(verdicts: Iterable[ProbeVerdict]) -> ExitCode:
 
 def line_of(verdict: ProbeVerdict) -> str:
     """A verdict for the terminal."""
-    return f"harness: {verdict.probe:<6} {verdict.verdict:<12} {verdict.summary}"
+    return _lines(f"harness: {verdict.probe:<6} {verdict.verdict:<12} {verdict.summary}")
 
 
 def interrupted_line(result: LoadResult) -> str:
     """What is known of a run that was not allowed to end."""
     summary = steady_answers(load_story(result, None)).summary
-    return f"harness: {'load':<6} {'interrupted':<12} {summary}"
+    return _lines(f"harness: {'load':<6} {'interrupted':<12} {summary}")
+
+
+def _lines(text: str) -> str:
+    """As wide as the narrowest usual terminal; each of them is found by its first word, too."""
+    return "\n".join(
+        wrap(
+            text,
+            _COLUMNS,
+            subsequent_indent="harness:   ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
 
 
 def _of_clients(result: LoadResult) -> Iterator[ProbeVerdict]:
@@ -58,9 +73,16 @@ def _of_clients(result: LoadResult) -> Iterator[ProbeVerdict]:
     if answers.verdict is not Verdict.PASS or not invalid:
         yield answers
     yield from invalid
-    if result.target_rate is not None and not _is_dropping(result):
+    if result.target_rate is not None and not invalid:
         reached = f"{result.target_rate:g} a second, {result.tally.dropped} not sent in time"
         yield ProbeVerdict("rate", Verdict.PASS, reached)
+    if result.unstarted_users:
+        yield ProbeVerdict(
+            "users",
+            Verdict.WARN,
+            f"{result.unstarted_users} more were asked for, which there was no time to start: a "
+            "longer --run-time does, or a greater --spawn-rate",
+        )
     if result.generator_cpu > GENERATOR_CPU:
         yield ProbeVerdict(
             "cpu",
@@ -88,10 +110,16 @@ def _is_dropping(result: LoadResult) -> bool:
     return result.tally.dropped > arrivals * DROPPED_SHARE
 
 
-def _of_pools(result: LoadResult, status: Mapping[str, Any] | None) -> Iterator[ProbeVerdict]:
-    if status is None:
-        yield ProbeVerdict("pool", Verdict.SKIPPED, _NO_PROBE)
+def _of_pools(result: LoadResult, seen: PoolsSeen | None) -> Iterator[ProbeVerdict]:
+    if seen is None:
+        yield ProbeVerdict("pool", Verdict.SKIPPED, NO_PROBE)
         return
-    story = load_story(result, status)
-    yield pool_timeouts(story)
-    yield connections_returned(story)
+    story = replace(load_story(result, None), pools=seen.pools)
+    for verdict in (pool_timeouts(story), connections_returned(story)):
+        # What one process shows is so; that nothing happened, none can say for another.
+        is_told = verdict.verdict is Verdict.FAIL or not seen.why_unread
+        yield (
+            verdict
+            if is_told
+            else replace(verdict, verdict=Verdict.INCONCLUSIVE, summary=seen.why_unread)
+        )

@@ -17,6 +17,7 @@ from locust import events
 
 from harness.load.exchange import FAILURES, Head, exchange, tell
 from harness.load.listeners import session_of
+from harness.load.routes import without_method
 from harness.load.tally import Answer
 from harness.load.users import HarnessUser
 
@@ -62,7 +63,7 @@ class LeavingUser(HarnessUser):
         """
         known = session_of().run.tally.latency(name, of=(Answer.OK, Answer.REDIRECT))
         if not known.count or not self._is_leaving():
-            self.client.get(path, name=name)
+            self.client.get(path, name=without_method(name))
             return
         began_seconds = time.monotonic()
         usual_seconds = known.percentile(0.5)
@@ -98,6 +99,6 @@ class LeavingUser(HarnessUser):
         if head is None and error is None:
             session_of().run.leave(name)
             waited = (time.monotonic() - began_seconds) * 1000
-            self.environment.stats.log_request("LEFT", name, waited, 0)
+            self.environment.stats.log_request("LEFT", without_method(name), waited, 0)
         else:
             tell(self, name, began_seconds=began_seconds, head=head, error=error)

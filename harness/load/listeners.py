@@ -7,9 +7,8 @@ and on a master those that its workers have not reported yet.
 from __future__ import annotations
 
 import os
-import random
 import signal
-import time
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -17,23 +16,24 @@ import gevent
 import gevent.os
 from locust import events
 from locust.env import Environment
-from locust.exception import StopTest
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from harness.errors import ExitCode, HarnessError, MisuseError
-from harness.load.arrivals import Arrivals
-from harness.load.distributed import connect, on_quitting, on_stopping, tell_workers_to_count
+from harness.load.distributed import connect, on_quitting, on_stopping
 from harness.load.handover import choose_steady_mix, hand_over, is_campaign
 from harness.load.options import add_options
-from harness.load.safety import require_own_target, require_short_run
+from harness.load.own_port import give_own_port
+from harness.load.routes import route_of
+from harness.load.safety import require_short_run
 from harness.load.session import Session, say
+from harness.load.starting import begin, is_read_early, note_users, start
 from harness.load.tally import answer_of
+from harness.load.target import aim, hold_to_target
 from harness.private_output import private_output
 from harness.scan.items import items_in
 
 __all__ = ["register", "session_of"]
 
-_LOOK_SECONDS = 0.2
 _QUIT_SECONDS = 2.0
 
 
@@ -44,9 +44,11 @@ def register() -> None:
     session = events.harness_session = Session()  # type: ignore[attr-defined] # one per process, as the events
     events.init_command_line_parser.add_listener(_guard)
     events.init_command_line_parser.add_listener(add_options)
+    events.init_command_line_parser.add_listener(give_own_port)
     events.init.add_listener(lambda environment, **_: _init(session, environment))
-    events.test_start.add_listener(lambda environment, **_: _start(session, environment))
+    events.test_start.add_listener(lambda environment, **_: start(session, environment))
     events.test_stopping.add_listener(lambda environment, **_: _stopping(session, environment))
+    events.test_stop.add_listener(lambda environment, **_: _stopped(session, environment))
     events.request.add_listener(lambda **request: _request(session, **request))
     events.quitting.add_listener(lambda environment, **_: _quitting(session, environment))
 
@@ -66,7 +68,7 @@ def _guard(**_: object) -> None:
 def _init(session: Session, environment: Environment) -> None:
     if environment.parsed_options is None or environment.runner is None:
         return
-    connect(session, environment, begin=lambda: _begin(session, environment))
+    connect(session, environment, begin=lambda: begin(session, environment))
     if isinstance(environment.runner, WorkerRunner):
         return
     try:
@@ -74,9 +76,15 @@ def _init(session: Session, environment: Environment) -> None:
             hand_over(environment)
         choose_steady_mix(environment)
         _require_sense(environment)
-        session.aim(environment)
+        aim(session, environment)
+        hold_to_target(session, environment)
+        if is_read_early(environment):
+            session.read()
     except HarnessError as error:
         _give_up(session, error)
+    events.spawning_complete.add_listener(
+        lambda **_: note_users(session, environment, is_spawned=True)
+    )
     gevent.signal_handler(signal.SIGINT, lambda: _interrupt(session, environment))
     gevent.signal_handler(signal.SIGTERM, lambda: _await_end(session, environment))
     if environment.parsed_options.owned:
@@ -92,6 +100,11 @@ def _require_sense(environment: Environment) -> None:
     if options is None:
         return
     require_short_run(options.run_time, longest_seconds=options.longest)
+    if options.result and not Path(options.result).absolute().parent.is_dir():
+        raise MisuseError(
+            f"--result {options.result} cannot be written: there is no such folder",
+            remedy="make the folder, or name a file in another one",
+        )
     if options.keep_requests and isinstance(environment.runner, MasterRunner):
         raise MisuseError(
             "--keep-requests is for one process, and a master sends nothing itself",
@@ -123,8 +136,8 @@ def _interrupt(session: Session, environment: Environment) -> None:
     if session.was_asked_to_end:
         os._exit(ExitCode.INTERRUPTED)
     _note_interruption(session, environment)
-    if environment.runner is not None:
-        environment.runner.quit()
+    if not _has_quit(environment):
+        _end_here(session, environment)
     if environment.web_ui is not None:
         environment.web_ui.stop()
     _await_end(session, environment)
@@ -135,8 +148,25 @@ def _await_end(session: Session, environment: Environment) -> None:
     _note_interruption(session, environment)
     gevent.sleep(_QUIT_SECONDS)
     if not session.is_quitting:
-        session.conclude(environment)
-        os._exit(ExitCode.INTERRUPTED)
+        _end_here(session, environment)
+
+
+def _has_quit(environment: Environment) -> bool:
+    """Let Locust stop its users, at which it can fail: their classes were exchanged under them."""
+    if environment.runner is None:
+        return True
+    try:
+        environment.runner.quit()
+    except Exception as error:  # noqa: BLE001 - whatever it is, what is known is told all the same
+        say(f"Locust could not stop its users: {error!r}")
+        return False
+    return True
+
+
+def _end_here(session: Session, environment: Environment) -> NoReturn:
+    """Where Locust does not come to its end, which would be the place."""
+    session.conclude(environment)
+    os._exit(ExitCode.INTERRUPTED)
 
 
 def _note_interruption(session: Session, environment: Environment) -> None:
@@ -147,104 +177,23 @@ def _note_interruption(session: Session, environment: Environment) -> None:
     session.steps.end()
 
 
-def _start(session: Session, environment: Environment) -> None:
-    options, runner = environment.parsed_options, environment.runner
-    if options is None or runner is None:
-        return
-    if isinstance(runner, WorkerRunner):
-        _begin(session, environment)
-        return
-    _require_same_target(session, environment)
-    # Locust sends its options, and whatever stands beside them, to workers that start.
-    options.harness_run = session.run.number + 1
-    options.harness_users = max(1, runner.target_user_count)
-    _begin(session, environment)
-    if options.warm_up:
-        number = session.run.number
-        gevent.spawn_later(options.warm_up, _end_warm_up, session, environment, number)
-    else:
-        session.announce("counting")
-
-
-def _begin(session: Session, environment: Environment) -> None:
-    """Count a run from nothing."""
-    options, runner = environment.parsed_options, environment.runner
-    if options is None or runner is None:
-        return
-    session.run.start(
-        number=options.harness_run,
-        most_samples=options.keep_requests,
-        arrivals=_arrivals(environment),
-    )
-    session.is_counting_items = options.count_items
-    session.reporter.reset()
-    if isinstance(runner, MasterRunner):
-        session.book.start(client.id for client in runner.clients.all)
-    if not isinstance(runner, WorkerRunner):
-        gevent.spawn(_watch, session, environment)
-
-
-def _end_warm_up(session: Session, environment: Environment, number: int) -> None:
-    """Counting begins; what the users are in the midst of is counted when it ends.
-
-    As a run of another number: reports on the one before are still on their way.
-    """
-    options, run = environment.parsed_options, session.run
-    if options is None or not run.is_running or run.number != number:
-        return
-    options.harness_run = number + 1
-    _begin(session, environment)
-    tell_workers_to_count(environment)
-    session.announce("counting")
-
-
-def _require_same_target(session: Session, environment: Environment) -> None:
-    """The web UI's form can name another host at every start."""
-    options = environment.parsed_options
-    if not environment.host or environment.host == session.host or options is None:
-        return
-    try:
-        require_own_target(environment.host, is_owned=options.i_own_this_target)
-    except MisuseError as error:
-        say(str(error))
-        refused, environment.host = environment.host, session.host
-        raise StopTest(f"not started: {refused} is not this machine") from error
-    session.host = environment.host
-    session.target = None  # whose probe the token opens is not known
-
-
-def _arrivals(environment: Environment) -> Arrivals | None:
-    options, runner = environment.parsed_options, environment.runner
-    if options is None or runner is None or not options.arrival_rate:
-        return None
-    share: float = options.arrival_rate / options.harness_users
-    # Not all processes at the same moment.
-    first_seconds = time.monotonic() + random.random() / share  # noqa: S311 - no secret
-    return Arrivals(lambda: share * max(1, runner.user_count), first_seconds)
-
-
-def _watch(session: Session, environment: Environment) -> None:
-    """Note how many users there are, and end a run that has become too long."""
-    options, runner, run = environment.parsed_options, environment.runner, session.run
-    number = run.number
-    while runner is not None and run.is_running and run.number == number:
-        run.peak_users = max(run.peak_users, runner.user_count)
-        if options is not None and run.elapsed_seconds > options.longest:
-            say(f"stopped after {options.longest} s: --longest raises this limit")
-            (runner.quit if options.headless else runner.stop)()
-            return
-        gevent.sleep(_LOOK_SECONDS)
-
-
 def _stopping(session: Session, environment: Environment) -> None:
     session.run.stop()
     session.announce("ended")
     on_stopping(session, environment)
 
 
+def _stopped(session: Session, environment: Environment) -> None:
+    """In the web UI nobody knows when it is looked at; a headless run is read as it quits."""
+    options = environment.parsed_options
+    if session.reading is not None and options is not None and not options.headless:
+        session.reading.end()
+
+
 def _request(
     session: Session,
     *,
+    request_type: str,
     name: str,
     response_time: float | None,
     response: Any = None,  # noqa: ANN401 - geventhttpclient's
@@ -255,10 +204,12 @@ def _request(
     seconds = (response_time or 0.0) / 1000
     if context:
         seconds += context.get("harness_late_seconds", 0.0)
-    answer = answer_of(getattr(response, "status_code", None), exception)
+    status = getattr(response, "status_code", None)
+    answer = answer_of(status, exception)
     items = _items(response) if session.is_counting_items else None
-    session.run.count(name, answer, seconds=seconds, items=items)
-    session.steps.after(name, answer, items)
+    route = route_of(request_type, name)
+    session.run.count(route, answer, seconds=seconds, items=items, status=status)
+    session.steps.after(route, answer, items)
 
 
 def _items(response: Any) -> int | None:  # noqa: ANN401 - geventhttpclient's
@@ -271,11 +222,15 @@ def _quitting(session: Session, environment: Environment) -> None:
     if session.run.is_running and environment.runner is not None:
         # Locust ends by SIGTERM without stopping the users first.
         session.is_interrupted = True
-        environment.runner.quit()
+        if not _has_quit(environment):
+            _end_here(session, environment)  # Locust would ask once more, and end by a traceback
     on_quitting(session, environment)
-    code = session.conclude(environment)
-    if code is not None:
-        environment.process_exit_code = code
+    try:
+        session.conclude(environment)
+    finally:
+        # Of what a listener raises Locust would make 2, which is the user's misuse.
+        if session.code is not None:
+            environment.process_exit_code = session.code
 
 
 def _follow_owner(session: Session) -> None:

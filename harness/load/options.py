@@ -6,10 +6,21 @@ Two kinds: of a single run, and of the campaign that a headless run without user
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
 
 from locust.util.timespan import parse_timespan
 
-__all__ = ["DEFAULT_PAGE_SIZE", "HANDED_ON", "LONGEST_SECONDS", "add_options"]
+from harness.errors import MisuseError
+from harness.load.plan_file import read_plan
+from harness.load.sending_headers import header_of
+
+__all__ = [
+    "DEFAULT_PAGE_SIZE",
+    "HANDED_ON",
+    "LONGEST_SECONDS",
+    "add_options",
+    "is_of_command_line",
+]
 
 LONGEST_SECONDS = 600
 """How long a run may be where nothing else is said."""
@@ -29,7 +40,25 @@ HANDED_ON = (
 )
 """Options that ``harness load`` takes as well, by the same names: a campaign hands them on, and
 what they may be is for the other side to say."""
+_OF_COMMAND_LINE = frozenset(
+    {
+        *("i_own_this_target", "longest", "result", "header", "owned", "announce", "stepped"),
+        *("harness_headers", "harness_run", "harness_users"),
+    }
+)
+"""The last ones are no options: the harness puts them beside these, for workers."""
 _MOST_SECONDS = 24 * 3600
+
+
+def is_of_command_line(name: str) -> bool:
+    """Whether only who starts Locust may say it, and nobody through the web UI's form.
+
+    What may be loaded and for how long, files to write, secrets, the owner of the process.
+
+    Args:
+        name: Of an option, as Locust's form and namespace have it.
+    """
+    return name in _OF_COMMAND_LINE
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -52,7 +81,19 @@ def _add_options_of_campaigns(parser: ArgumentParser) -> None:
 def _add_options_of_runs(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("harness")
     group.add_argument(
-        "--plan", metavar="FILE", default="", help="JSON list of [route, path] to request"
+        "--plan",
+        metavar="FILE",
+        type=_plan,
+        default="",
+        help="JSON list of [route, path] to request",
+    )
+    group.add_argument(
+        "--header",
+        metavar="'NAME: VALUE'",
+        type=_header,
+        action="append",
+        default=[],
+        help="Send with each request, such as 'Authorization: Bearer …'; may be repeated",
     )
     group.add_argument(
         "--result", metavar="FILE", default="", help="Write what was counted to this file, as JSON"
@@ -122,6 +163,25 @@ def _add_options_of_runs(parser: ArgumentParser) -> None:
         action="store_true",
         help="Say on standard output, as JSON, when counting begins and ends, and nothing else",
     )
+
+
+def _plan(text: str) -> str:
+    """The file, which other processes read again; here so that a wrong one ends the command."""
+    try:
+        if text:
+            read_plan(Path(text))
+    except MisuseError as error:
+        raise ArgumentTypeError(error.what) from error
+    return text
+
+
+def _header(text: str) -> str:
+    """As it is: the environment may have others."""
+    try:
+        header_of(text)
+    except MisuseError as error:
+        raise ArgumentTypeError(f"{error.what}; {error.remedy}") from error
+    return text
 
 
 def _rate(text: str) -> float:

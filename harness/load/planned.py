@@ -6,24 +6,24 @@ a run begins, and again where the web UI's form has named another host.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from locust import events
 from locust.env import Environment
 from locust.exception import StopTest
 
+from harness.errors import MisuseError
+from harness.load.plan_file import read_plan
 from harness.load.routes import Plan, plan_of
+from harness.load.sending import document_behind
+from harness.load.target import headers_sent
 
 __all__ = ["Planned", "take_plan"]
 
-_ANSWER_SECONDS = 10.0
 _UNKNOWN = "unknown"
 
 Choose = Callable[[Mapping[str, Any]], Plan]
@@ -61,20 +61,25 @@ class _Taking:
     def take(self, environment: Environment, **_: object) -> None:
         options, host = environment.parsed_options, environment.host or ""
         if options is not None and options.plan:
-            rows = json.loads(Path(options.plan).read_text(encoding="utf-8"))
-            self.user.plan = tuple((row[0], row[1]) for row in rows)
+            self.user.plan = _read(options.plan)
         elif host != self.host:
-            self.user.plan = self._told_by(host)
+            self.user.plan = self._told_by(host, headers_sent(environment))
             self.host = host
 
-    def _told_by(self, host: str) -> Plan:
-        url = f"{host.rstrip('/')}/openapi.json"
+    def _told_by(self, host: str, headers: Mapping[str, str]) -> Plan:
         try:
-            with urlopen(url, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - the target, which is loaded anyway
-                plan = self.choose(json.load(answer))
-        except (URLError, OSError, ValueError) as error:
-            why = f"{url} cannot be read ({error})"
-            raise StopTest(f"no routes to request: {why}; give --plan") from error
+            plan = self.choose(document_behind(host, headers))
+        except MisuseError as error:
+            raise StopTest(f"{error.what}; {error.remedy}") from error
         if not plan:
-            raise StopTest(f"no routes to request: {url} has none that fits; give --plan")
+            why = f"{host}/openapi.json has none that fits"
+            raise StopTest(f"no routes to request: {why}; give --plan")
         return plan
+
+
+def _read(file: str) -> Plan:
+    """A plan that the web UI's form has named; the command line's was read before."""
+    try:
+        return read_plan(Path(file))
+    except MisuseError as error:
+        raise StopTest(error.what) from error

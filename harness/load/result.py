@@ -41,6 +41,8 @@ class LoadResult:
     users: int
     """At most, at once."""
     tally: Tally = field(repr=False)
+    unstarted_users: int = 0
+    """How many more were asked for, which the run was too short to start."""
     generator_cpu: float = 0.0
     """CPU seconds per second of the busiest process of the generator."""
     target_rate: float | None = None
@@ -65,6 +67,7 @@ class LoadResult:
             "started_seconds": self.started_seconds,
             "seconds": self.seconds,
             "users": self.users,
+            "unstarted_users": self.unstarted_users,
             "tally": self.tally.as_json(),
             "generator_cpu": self.generator_cpu,
             "target_rate": self.target_rate,

@@ -8,10 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["Plan", "plan_of"]
+__all__ = ["Plan", "plan_of", "route_of", "without_method"]
 
 Plan = tuple[tuple[str, str], ...]
 """Routes and the paths to request them by: ``("GET /users", "/users")``."""
+
+
+def without_method(route: str) -> str:
+    """``/users`` for ``GET /users``: Locust's tables have a column of their own for methods."""
+    method, _, path = route.partition(" ")
+    return path if method.isupper() and path.startswith("/") else route
+
+
+def route_of(method: str, name: str) -> str:
+    """The route as probe and reports call it, of a request as Locust's tables do."""
+    return f"{method} {name}" if name.startswith("/") else name
 
 
 def plan_of(document: Mapping[str, Any]) -> Plan:

@@ -26,6 +26,10 @@ class Run:
     """On `time.monotonic`."""
     ended_seconds: float = 0.0
     peak_users: int = 0
+    started_users: int = 0
+    """Most that were asked for and had the time to start; fewer ran where a worker started none."""
+    target_users: int = 0
+    """Most that were asked for, whether there was time to start them or not."""
     tally: Tally = field(default_factory=Tally)
     most_samples: int = 0
     samples: list[Sample] = field(default_factory=list)
@@ -45,7 +49,7 @@ class Run:
         self.tally = Tally()
         self.samples = []
         self.writes = {}
-        self.peak_users = 0
+        self.peak_users = self.started_users = self.target_users = 0
         self.cpu = 0.0
         self.cpu_started_seconds = time.process_time()
         self.started_seconds = time.monotonic()
@@ -75,12 +79,44 @@ class Run:
         now = time.monotonic() if self.is_running else self.ended_seconds
         return now - self.started_seconds
 
+    @property
+    def unstarted_users(self) -> int:
+        """How many more were asked for, which there was no time to start."""
+        is_cut = self.started_users < self.target_users
+        return max(0, self.target_users - self.peak_users) if is_cut else 0
+
+    def note_users(self, running: int, *, target: int, is_spawned: bool) -> None:
+        """Note how many there are, and how many there shall be.
+
+        Args:
+            running: In all processes together.
+            target: How many were asked for.
+            is_spawned: Whether all of them were told to begin.
+        """
+        self.peak_users = max(self.peak_users, running)
+        self.target_users = max(self.target_users, target)
+        if is_spawned:
+            self.started_users = max(self.started_users, target)
+
     def count(
-        self, route: str, answer: Answer, *, seconds: float, items: int | None = None
+        self,
+        route: str,
+        answer: Answer,
+        *,
+        seconds: float,
+        items: int | None = None,
+        status: int | None = None,
     ) -> None:
-        """Count a request that has just ended."""
+        """Count a request that has just ended; see `Tally.add`."""
         ended_seconds = time.monotonic() - self.started_seconds
-        self.tally.add(route, answer, seconds=seconds, ended_seconds=ended_seconds, items=items)
+        self.tally.add(
+            route,
+            answer,
+            seconds=seconds,
+            ended_seconds=ended_seconds,
+            items=items,
+            status=status,
+        )
         if len(self.samples) < self.most_samples:
             sample = Sample(ended_seconds - seconds, seconds, route, answer.outcome)
             self.samples.append(sample)

@@ -8,13 +8,42 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
+from functools import cache
 from urllib.parse import urlsplit
 
 from harness.errors import MisuseError, UnreachableTargetError
 
-__all__ = ["is_this_machine", "require_answer", "require_own_target", "require_short_run"]
+__all__ = [
+    "address_of",
+    "is_this_machine",
+    "require_answer",
+    "require_own_target",
+    "require_short_run",
+    "unverified",
+]
 
 _CONNECT_SECONDS = 5
+_SCHEMES = frozenset({"http", "https"})
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def address_of(host: str) -> tuple[str, int]:
+    """Name and port that a URL leads to, where it names no port, too."""
+    parts = urlsplit(host)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+@cache
+def unverified() -> ssl.SSLContext:
+    """TLS as Locust's FastHttpUser speaks it, made once: no certificates are loaded or checked.
+
+    The target is the user's own, and often has no real one.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def require_own_target(host: str, *, is_owned: bool) -> None:
@@ -25,9 +54,17 @@ def require_own_target(host: str, *, is_owned: bool) -> None:
         is_owned: Whether the user said so.
 
     Raises:
-        MisuseError: If it is, or may be, somebody else's.
+        MisuseError: If it is, or may be, somebody else's; or no such URL.
+        UnreachableTargetError: If its name has no address.
     """
-    if not is_owned and not is_this_machine(host):
+    name = _name_in(host)
+    try:
+        addresses = _addresses(name)
+    except OSError as error:
+        raise UnreachableTargetError(
+            f"{name!r} has no address: {error}", where=host, remedy="look at the name in --host"
+        ) from error
+    if not is_owned and not _lead_back(addresses):
         raise MisuseError(
             f"{host} is not this machine: a load test there is a denial of service",
             remedy="give --i-own-this-target if it is yours to load",
@@ -36,7 +73,10 @@ def require_own_target(host: str, *, is_owned: bool) -> None:
 
 def is_this_machine(host: str) -> bool:
     """Whether every address of a URL's host leads back here."""
-    return _leads_back(urlsplit(host).hostname or "")
+    try:
+        return _lead_back(_addresses(urlsplit(host).hostname or ""))
+    except OSError:
+        return False  # a name without any address leads nowhere
 
 
 def require_short_run(seconds: float | None, *, longest_seconds: float) -> None:
@@ -58,10 +98,8 @@ def require_answer(host: str) -> None:
     Raises:
         UnreachableTargetError: If nobody does.
     """
-    parts = urlsplit(host)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        socket.create_connection((parts.hostname, port), timeout=_CONNECT_SECONDS).close()
+        socket.create_connection(address_of(host), timeout=_CONNECT_SECONDS).close()
     except OSError as error:
         raise UnreachableTargetError(
             f"nothing answers at {host}: {error}",
@@ -69,17 +107,34 @@ def require_answer(host: str) -> None:
         ) from error
 
 
-def _leads_back(name: str) -> bool:
-    """A name without any address leads nowhere."""
+def _name_in(host: str) -> str:
+    """The name in a URL that can be loaded."""
+    try:
+        parts = urlsplit(host)
+        name = parts.hostname if parts.scheme in _SCHEMES and parts.port != 0 else None
+    except ValueError:  # a port that is none, or a bracket that is not closed
+        name = None
+    if not name:
+        raise MisuseError(
+            f"{host!r} is no URL such as http://127.0.0.1:8000",
+            remedy="give --host http or https, a name and, where needed, a port up to 65535",
+        )
+    return name
+
+
+def _addresses(name: str) -> set[_Address]:
     try:
         found = socket.getaddrinfo(name, None) if name else []
-    except OSError:
-        return False
-    addresses = {ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in found}
+    except UnicodeError as error:  # a label that is empty, or too long
+        raise OSError(error) from error
+    return {ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in found}
+
+
+def _lead_back(addresses: set[_Address]) -> bool:
     return bool(addresses) and all(_is_loopback(address) for address in addresses)
 
 
-def _is_loopback(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+def _is_loopback(address: _Address) -> bool:
     mapped = getattr(address, "ipv4_mapped", None) or address
     # A connection to 0.0.0.0 arrives at this machine.
     return bool(mapped.is_loopback or mapped.is_unspecified)

@@ -1,63 +1,111 @@
-"""The probe's counts of an application after a load, of all its processes together.
+"""What the application's pools went through in one run of Locust, by its probe.
 
-Under gevent: the reading itself is `harness.statuses`, whose sockets Locust has patched.
+A server outlives the runs that load it: what it counted before belongs to others, so it is read at
+both ends. Under gevent: the reading itself is `harness.statuses`, whose sockets Locust has patched.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import gevent
 
+from harness.database.activity_samples import ActivityReading
+from harness.load.pools_seen import PoolsSeen, pools_seen
+from harness.load.result import LoadResult, client_window
+from harness.rig.protocol import Stretch
+from harness.rig.reading import STATUS_SECONDS, Window, begun_window
 from harness.served import ServedApplication
-from harness.statuses import statuses_behind
+from harness.statuses import Told, told_by
 
-__all__ = ["combined", "status_at_rest"]
+__all__ = ["RunReading"]
 
 _REST_SECONDS = 5.0
-_PAUSE_SECONDS = 0.05
+"""Clients that stop leave requests behind that the server still works on."""
+_LONGER = "a longer --run-time leaves more time for it"
+_SAME_VERSION = "install the same one on both sides"
+_T = TypeVar("_T")
 
 
-def status_at_rest(target: ServedApplication) -> dict[str, Any]:
-    """The counts once no connection is out any more, or after a few seconds' patience.
+@dataclass(slots=True, eq=False)
+class RunReading:
+    """The application, read as a run begins and once it has come to rest."""
 
-    Clients that stop leave requests behind that the server still works on.
+    window: Window | None
+    """None where it has not told its counts in time."""
+    why_unread: str = ""
+    _ending: gevent.Greenlet | None = field(default=None, repr=False)
 
-    Raises:
-        UnreachableTargetError: If it does not answer.
-        BlindRecorderError: If a probe failed.
-    """
-    until_seconds = time.monotonic() + _REST_SECONDS
-    while True:
-        statuses = _statuses(target)
-        pools = [pool for status in statuses.values() for pool in status["pools"]]
-        is_at_rest = not any(pool["checked_out"] for pool in pools)
-        if is_at_rest or time.monotonic() > until_seconds:
-            return combined(statuses.values())
-        gevent.sleep(_PAUSE_SECONDS)
+    @classmethod
+    def begun(cls, target: ServedApplication, *, within_seconds: float | None = None) -> RunReading:
+        """A run is about to begin.
+
+        Args:
+            target: What it loads.
+            within_seconds: How long its processes may take; None for as long as they need.
+        """
+        reading = gevent.spawn(begun_window, _Sides(target), ())
+        try:
+            return cls(reading.get(timeout=within_seconds))
+        except gevent.Timeout:
+            why = f"the probe was not read within {within_seconds:g} s of the start; {_LONGER}"
+            return cls(None, why)
+
+    def end(self) -> None:
+        """The run has ended: read, and keep nobody waiting; a second call changes nothing."""
+        self._ended()
+
+    def seen(self, result: LoadResult) -> PoolsSeen | None:
+        """What came of it, once it is known; a run that has not been ended ends.
+
+        Returns:
+            None where there is no probe.
+        """
+        stretch = self._ended().get()
+        if isinstance(stretch, PoolsSeen):
+            return stretch
+        return _understood(lambda: pools_seen(stretch, client_window(result)))
+
+    def _ended(self) -> gevent.Greenlet:
+        if self._ending is None:
+            self._ending = gevent.spawn(_understood, self._end)
+        return self._ending
+
+    def _end(self) -> Stretch | PoolsSeen:
+        if self.window is None:
+            return PoolsSeen((), self.why_unread)
+        return self.window.end(rest_seconds=_REST_SECONDS)
 
 
-def combined(statuses: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Counts of several processes as one: routes added up, each pool by itself."""
-    told = list(statuses)
-    routes: dict[str, dict[str, int]] = {}
-    for status in told:
-        for route, counted in status["routes"].items():
-            both = routes.setdefault(route, {"requests": 0, "statements": 0})
-            for name in both:
-                both[name] += counted[name]
-    is_one = len(told) == 1
-    pools = [
-        pool if is_one else {**pool, "name": f"{pool['name']} of process {status['pid']}"}
-        for status in told
-        for pool in status["pools"]
-    ]
-    return {"routes": routes, "pools": pools}
+def _understood(read: Callable[[], _T]) -> _T | PoolsSeen:
+    """What is read of a status, or why not: it may come from another version of the harness."""
+    try:
+        return read()
+    except (LookupError, TypeError, AttributeError) as error:
+        why = f"the probe's status is not as this version writes it ({error!r}); {_SAME_VERSION}"
+        return PoolsSeen((), why)
 
 
-def _statuses(target: ServedApplication) -> Mapping[int, Mapping[str, Any]]:
-    if target.workers:
-        return target.statuses()
-    return statuses_behind(target.url, target.token)
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The application alone; see `harness.rig.reading.Sides`."""
+
+    target: ServedApplication
+
+    def told(self) -> Told:
+        addresses = {worker.pid: worker.url for worker in self.target.workers}
+        target = self.target
+        return told_by(target.url, target.token, addresses, wait_seconds=STATUS_SECONDS)
+
+    def participants(self, processes: Iterable[int]) -> Iterable[int]:
+        del processes  # may be those of another machine
+        return (os.getpid(),)
+
+    def begin_activity(self) -> None:
+        """Nobody looks into its server."""
+
+    def activity(self) -> ActivityReading:
+        return ActivityReading(None, "its server is not watched")

@@ -40,7 +40,7 @@ class Answer(StrEnum):
     HUNG = "hung"
     """None within the client's own time limit."""
     CUT = "cut"
-    """None, for reasons of the network: refused, reset, not resolved."""
+    """None, and before the time limit: refused, reset, closed, not resolved, no TLS."""
 
     @property
     def outcome(self) -> Outcome:
@@ -56,7 +56,7 @@ _OUTCOMES = {
     Answer.ERROR: Outcome.ERROR,
     Answer.SHED: Outcome.SHED,
     Answer.HUNG: Outcome.HANG,
-    Answer.CUT: Outcome.HANG,
+    Answer.CUT: Outcome.ERROR,
 }
 _GOOD = frozenset({Answer.OK, Answer.REDIRECT})
 
@@ -69,7 +69,7 @@ def answer_of(status: int | None, failure: object = None) -> Answer:
         failure: What was raised, if anything: by the network or by the scenario.
     """
     if not status:
-        return Answer.HUNG if failure is None or isinstance(failure, TimeoutError) else Answer.CUT
+        return Answer.HUNG if failure is None or _is_timeout(failure) else Answer.CUT
     if status >= _SERVER_ERROR:
         return Answer.SHED if status == _SHED else Answer.ERROR
     if status >= _CLIENT_ERROR:
@@ -77,6 +77,27 @@ def answer_of(status: int | None, failure: object = None) -> Answer:
     if failure is not None:
         return Answer.ERROR
     return Answer.REDIRECT if status >= _REDIRECT else Answer.OK
+
+
+def _is_timeout(failure: object) -> bool:
+    """Whether the client's patience ended, which its libraries wrap in errors of their own."""
+    while isinstance(failure, BaseException):
+        if isinstance(failure, TimeoutError):
+            return True
+        # geventhttpclient's is an attribute.
+        failure = getattr(failure, "original", None) or failure.__cause__ or failure.__context__
+    return False
+
+
+def _words(answer: Answer, status: int | None) -> str:
+    """What came in place of a good answer, for people."""
+    if answer is Answer.HUNG:
+        return "no answer"
+    if answer is Answer.CUT:
+        return "no connection, or it was closed"
+    if status is None:
+        return str(answer)
+    return str(status) if status >= _CLIENT_ERROR else f"{status}, not accepted"
 
 
 @dataclass(slots=True)
@@ -102,6 +123,8 @@ class Tally:
     """Arrivals that were not sent in time."""
     items: dict[str, ItemCount] = field(default_factory=dict)
     """By route, where items are counted."""
+    failed: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By route, and by what came in place of a good answer: ``"404"``, ``"no answer"``."""
     left: dict[str, int] = field(default_factory=dict)
     """By route, requests whose client left on purpose: neither answered nor failed, and in no other
     count."""
@@ -114,6 +137,7 @@ class Tally:
         seconds: float,
         ended_seconds: float,
         items: int | None = None,
+        status: int | None = None,
     ) -> None:
         """Count a request.
 
@@ -123,6 +147,7 @@ class Tally:
             seconds: How long it took.
             ended_seconds: When that was, after the start of the load.
             items: That the answer holds; None where nobody counts, or it holds no list.
+            status: Of HTTP; None where nobody knows it.
         """
         by_answer = self.routes.setdefault(route, {})
         histogram = by_answer.get(answer)
@@ -130,8 +155,14 @@ class Tally:
             histogram = by_answer[answer] = Histogram()
         histogram.add(seconds)
         self.timeline.add(ended_seconds, seconds, is_good=answer in _GOOD)
-        if items is not None and answer in _GOOD:
+        if answer not in _GOOD:
+            self._add_failure(route, _words(answer, status), 1)
+        elif items is not None:
             self.items.setdefault(route, ItemCount()).add(items)
+
+    def _add_failure(self, route: str, words: str, count: int) -> None:
+        by_words = self.failed.setdefault(route, {})
+        by_words[words] = by_words.get(words, 0) + count
 
     def merge(self, other: Tally, *, shift_seconds: int = 0) -> None:
         """Add what another process counted; its timeline may be made coarser by this."""
@@ -143,6 +174,9 @@ class Tally:
             self.items.setdefault(route, ItemCount()).add(counted.items, answers=counted.answers)
         self.timeline.merge(other.timeline, shift_seconds=shift_seconds)
         self.dropped += other.dropped
+        for route, by_words in other.failed.items():
+            for words, count in by_words.items():
+                self._add_failure(route, words, count)
         for route, count in other.left.items():
             self.left[route] = self.left.get(route, 0) + count
 
@@ -200,6 +234,7 @@ class Tally:
             "timeline": self.timeline.as_json(),
             "dropped": self.dropped,
             "items": {route: [found.answers, found.items] for route, found in self.items.items()},
+            "failed": self.failed,
             "left": self.left,
         }
 
@@ -212,4 +247,5 @@ class Tally:
         }
         items = {route: ItemCount(*counted) for route, counted in data["items"].items()}
         timeline = Timeline.from_json(data["timeline"])
-        return cls(routes, timeline, data["dropped"], items, dict(data["left"]))
+        failed = {route: dict(by_words) for route, by_words in data["failed"].items()}
+        return cls(routes, timeline, data["dropped"], items, failed, dict(data["left"]))

@@ -10,6 +10,8 @@ from locust.env import Environment
 
 from harness.load import listeners
 from harness.load.options import DEFAULT_PAGE_SIZE
+from harness.load.sending_headers import overruled
+from harness.load.target import headers_sent
 
 __all__ = ["HarnessUser"]
 
@@ -31,6 +33,7 @@ class HarnessUser(FastHttpUser):
     connection_timeout = 10.0
 
     def __init__(self, environment: Environment) -> None:
+        self.default_headers = overruled(self.default_headers or {}, headers_sent(environment))
         super().__init__(environment)
         self._due_seconds: float | None = None
         options = environment.parsed_options
@@ -63,8 +66,7 @@ class HarnessUser(FastHttpUser):
             template: Its path, with a query where needed: ``"/posts/{post_id}?limit=20"``.
             values: For the placeholders.
         """
-        name = f"GET {template.partition('?')[0]}"
-        self.client.get(template.format(**values), name=name)
+        self.client.get(template.format(**values), name=template.partition("?")[0])
 
     def _until_next_arrival(self) -> float:
         arrivals = listeners.session_of().run.arrivals

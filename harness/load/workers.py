@@ -53,6 +53,7 @@ class _Worker:
     has_ended: bool = False
     has_left: bool = False
     cpu: float = 0.0
+    users: int = 0
     shift_seconds: int = 0
 
 
@@ -90,6 +91,14 @@ class WorkerBook:
         worker.has_left = worker.has_left or (report["is_last"] and run.is_running)
         self.tally.merge(Tally.from_json(report["tally"]), shift_seconds=worker.shift_seconds)
 
+    def note_users(self, users: Mapping[str, int]) -> None:
+        """How many users each worker has at this moment."""
+        for name, count in users.items():
+            # One that came late may be told nothing of this run, and owes it no report.
+            if count or name in self._workers:
+                worker = self._workers.setdefault(name, _Worker())
+                worker.users = max(worker.users, count)
+
     @property
     def count(self) -> int:
         """Workers that took part."""
@@ -105,8 +114,12 @@ class WorkerBook:
         workers = (self._workers.get(name) for name in names)
         return all(worker is None or worker.has_ended for worker in workers)
 
-    def losses(self) -> tuple[str, ...]:
-        """What is missing, in words; empty if nothing is."""
+    def losses(self, run: Run) -> tuple[str, ...]:
+        """What is missing, in words; empty if nothing is.
+
+        Args:
+            run: The master's, which knows how many users were asked for.
+        """
         workers = self._workers.values()
         gone = sum(not worker.has_ended or worker.has_left for worker in workers)
         lost = sum(worker.lost for worker in workers)
@@ -115,4 +128,15 @@ class WorkerBook:
             told.append(f"{gone} of {self.count} workers went away before the end")
         if lost:
             told.append(f"{lost} reports of workers were lost on their way")
+        if run.peak_users < run.started_users:
+            told.append(self._too_few_users(run))
         return tuple(told)
+
+    def _too_few_users(self, run: Run) -> str:
+        """A worker that fails to start users stays connected, and reports a load of nothing."""
+        idle = sum(not worker.users for worker in self._workers.values())
+        return (
+            f"{run.peak_users} of {run.started_users} users ran at most, and {idle} of "
+            f"{self.count} workers had none: give all workers the same locustfile, and a master "
+            "beside others on its machine a port of its own (--master-bind-port, --master-port)"
+        )

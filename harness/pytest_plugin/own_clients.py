@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import sys
 
-from harness.capture.requests import RequestTracker
+from harness.capture.tracking import RequestTracker
 
 __all__ = ["follow_if_imported"]
 

@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.findings import Allowance, Finding, Judgement, RelatedSite, Severity, SourceLine
+from harness.findings import (
+    Allowance,
+    Finding,
+    Judgement,
+    RelatedSite,
+    Severity,
+    SourceLine,
+    by_severity,
+)
 
 __all__ = [
     "Json",
@@ -25,10 +33,10 @@ Json = None | bool | int | float | str | Sequence["Json"] | dict[str, "Json"]
 
 def judgement_as_json(judgement: Judgement) -> dict[str, Json]:
     """Open and accepted findings, and allowances that matched none."""
-    accepted = sorted(judgement.accepted, key=lambda pair: pair[0].identity)
+    accepted = sorted(judgement.accepted, key=lambda pair: by_severity(pair[0]))
     unmatched = sorted(judgement.unmatched, key=lambda each: each.identity)
     return {
-        "open": [finding_as_json(item) for item in sorted(judgement.open, key=_identity)],
+        "open": [finding_as_json(item) for item in sorted(judgement.open, key=by_severity)],
         "accepted": [finding_as_json(item) | {"reason": allow.reason} for item, allow in accepted],
         "unmatched_allowances": [asdict(item) for item in unmatched],
     }
@@ -88,10 +96,6 @@ def finding_from_json(values: Mapping[str, Any]) -> Finding:
         ),
         evidence=tuple((item["name"], item["value"]) for item in values["evidence"]),
     )
-
-
-def _identity(finding: Finding) -> str:
-    return finding.identity
 
 
 def _site_as_json(site: SourceLine | None) -> Json:

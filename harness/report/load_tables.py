@@ -5,6 +5,7 @@ Apart from `load_text`, which decides on their order, so that each table can be 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from rich.text import Text
@@ -27,6 +28,8 @@ from harness.report.wording import single_line
 
 __all__ = ["curve_lines", "phase_lines", "route_time_lines", "trouble_lines"]
 
+_MINUTE_SECONDS = 60
+
 
 def _columns(first: str, *others: str) -> list[Column]:
     return [Column(first, "left"), *(Column(name) for name in others)]
@@ -42,7 +45,7 @@ def curve_lines(told: Recommendation, *, width: int) -> Iterator[Text]:
                 Text(grouped(point.size)),
                 Text(plain(point.rate)),
                 *(
-                    Text(duration(seconds))
+                    Text(_narrow(seconds))
                     for seconds in (
                         point.p50_seconds,
                         point.p95_seconds,
@@ -63,6 +66,12 @@ def curve_lines(told: Recommendation, *, width: int) -> Iterator[Text]:
         Column("", "left"),
     ]
     yield from table_lines(columns, rows, width=width)
+
+
+def _narrow(seconds: float) -> str:
+    """A duration that leaves room for the four beside it: ``125 s``, not ``2 min 5 s``."""
+    is_long = math.isfinite(seconds) and round(seconds) >= _MINUTE_SECONDS
+    return f"{grouped(round(seconds))} s" if is_long else duration(seconds)
 
 
 def phase_lines(phases: Sequence[Phase], *, width: int) -> Iterator[Text]:

@@ -21,6 +21,7 @@ from harness.report.load_wording import (
     bounds_text,
     cause_evidence,
     cause_text,
+    curve_note,
     fleet_text,
     has_size,
     interval_text,
@@ -62,8 +63,10 @@ def render_load_text(report: LoadReport, console: Console) -> None:
 
 
 def _opening(report: LoadReport, width: int) -> Iterator[Text]:
-    verdict = Text(report.verdict.upper(), style=VERDICT_STYLES[report.verdict])
-    yield Text.assemble(verdict, f": {load_headline(report)}")
+    verdict = report.verdict.upper()
+    headline = [Text(line) for line in wrapped(f"{verdict}: {load_headline(report)}", width=width)]
+    headline[0].stylize(VERDICT_STYLES[report.verdict], 0, len(verdict))
+    yield from headline
     yield Text(f"harness {report.harness_version}  {single_line(report.application)}", "bold")
     where = "; ".join(part for part in (report.target, report.database) if part)
     when = f"{where}; started {report.started_at}, took {duration(report.seconds)}"
@@ -94,6 +97,7 @@ def _pool_size(told: Recommendation | None, width: int) -> Iterator[Text]:
     yield from _labelled("model", [bounds_text(told)], width)
     yield from _labelled("law", [law_text(told)], width)
     yield from _labelled("left out", told.left_out, width)
+    yield from _labelled("curve", [curve_note(told)], width)
     yield from curve_lines(told, width=width)
 
 

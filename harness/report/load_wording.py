@@ -18,6 +18,7 @@ __all__ = [
     "bounds_text",
     "cause_evidence",
     "cause_text",
+    "curve_note",
     "fleet_text",
     "has_size",
     "interval_text",
@@ -114,8 +115,15 @@ def point_marks(told: Recommendation, point: SizePoint) -> str:
     return ", ".join(marks)
 
 
+def curve_note(told: Recommendation) -> str:
+    """How the curve is to be read where no answer rests on it; empty elsewhere."""
+    return "measured, not judged" if told.curve and told.bounds is None else ""
+
+
 def sizing_marks(told: Recommendation) -> str:
     """What is marked in the picture of the curve."""
+    if note := curve_note(told):
+        return note
     marks = [f"the knee is at {told.knee}"] if told.knee is not None else []
     if has_size(told):
         marks.append(f"the recommended pool_size is {told.pool_size}")

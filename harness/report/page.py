@@ -51,7 +51,7 @@ def environment() -> Environment:
     for module in (quantities, wording):
         made.globals |= {name: getattr(module, name) for name in module.__all__}
     made.globals |= {"anchor": _anchor, "glyphs": _GLYPHS}
-    made.filters["breakable"] = _breakable
+    made.filters |= {"breakable": _breakable, "upper_first": _upper_first}
     return made
 
 
@@ -64,6 +64,11 @@ def _anchor(finding: Finding) -> str:
 def _breakable(path: str) -> Markup:
     """A path that a narrow window may break after a slash, and nowhere else."""
     return escape(path).replace("/", Markup("/<wbr>"))
+
+
+def _upper_first(text: str) -> str:
+    """A heading from a name whose own capitals stay: Jinja's ``capitalize`` lowers them."""
+    return text[:1].upper() + text[1:]
 
 
 def findings_tile(judgement: Judgement) -> Tile:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.checks.regression import Change, EndpointChange, ShapeChange
-from harness.findings import Finding, Severity, SourceLine, Verdict
+from harness.findings import Finding, SourceLine, Verdict, by_severity
 from harness.lock.counts import EndpointCounts
 from harness.report.lock_content import change_counts
 from harness.report.quantities import counted, grouped
@@ -39,7 +39,6 @@ ACCEPT_COMMANDS: Mapping[Change, str] = {
 """What writes a change to the lock."""
 
 _GATES = {"check", "create"}
-_ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 
 def accept_command(change: EndpointChange) -> str:
@@ -63,9 +62,7 @@ def missing_endpoints(report: QueryReport) -> tuple[EndpointChange, ...]:
 
 def open_findings(report: QueryReport) -> tuple[Finding, ...]:
     """Findings that nobody accepts, the worst first."""
-    return tuple(
-        sorted(report.judgement.open, key=lambda each: (_ORDER[each.severity], each.identity))
-    )
+    return tuple(sorted(report.judgement.open, key=by_severity))
 
 
 def open_findings_at(report: QueryReport, endpoint: str) -> tuple[Finding, ...]:

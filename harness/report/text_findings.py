@@ -82,14 +82,14 @@ def _paragraphs(text: str, width: int, *, style: str = "") -> Iterator[Text]:
 
 
 def _evidence_lines(finding: Finding, width: int) -> Iterator[Text]:
-    """As many numbers to a line as fit; a name and its value stay together."""
+    """As many numbers to a line as fit; a name and its value stay together, but for SQL."""
     lines: list[str] = []
     for name, value in finding.evidence:
         pair = single_line(f"{name} {value}")
         if lines and len(lines[-1]) + len("; ") + len(pair) <= width - _VALUES_FROM:
             lines[-1] += f"; {pair}"
         else:
-            lines.append(pair)
+            lines.extend(wrapped(pair, width=width - _VALUES_FROM))
     yield from (Text(line) for line in lines)
 
 
@@ -100,7 +100,12 @@ def _site_text(site: SourceLine) -> Text:
 
 
 def _site_lines(site: SourceLine, width: int) -> Iterator[Text]:
-    yield _site_text(site)
+    text = _site_text(site)
+    if not site.function or text.cell_len <= width - _VALUES_FROM:
+        yield text
+    else:
+        yield Text(single_line(str(site)), style="bold")
+        yield Text(single_line(f"in {site.function}"))
     if site.code:
         code = Text(single_line(site.code), style="cyan")
         code.truncate(width - _VALUES_FROM, overflow="ellipsis")

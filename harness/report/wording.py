@@ -99,7 +99,7 @@ def exhaustion_setting(story: ExhaustionStory) -> str:
 
 def drought_name(story: ExhaustionStory) -> str:
     """What was the matter while the pool was dry."""
-    return "more users than it serves" if story.has_served_while_dry else "every statement blocked"
+    return "more users than it serves" if story.has_served_while_dry else "all tables locked"
 
 
 def recovery_text(story: ExhaustionStory) -> str:

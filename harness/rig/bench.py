@@ -23,6 +23,7 @@ from harness.database.sqlite import SqlitePlace
 from harness.errors import MisuseError
 from harness.pool_choice import PoolChoice
 from harness.provision import place_for
+from harness.rig.emptiness import empty_tables
 from harness.rig.protocol import Grown, Serving, Started, Stretch
 from harness.rig.rows import counted_rows
 from harness.rig.scratch import Scratch, scratch
@@ -153,7 +154,8 @@ class Bench:
             )
             self._serving, self._served, self._proxy = stack.pop_all(), served, proxy
             self._scratch = copy
-        return Serving(served.url, served.token, served.workers, str(served.log or ""))
+        empty = 0 if is_scratch else empty_tables(stage.url)
+        return Serving(served.url, served.token, served.workers, str(served.log or ""), empty)
 
     def stop(self) -> None:
         """Stop serving, if anything is served; its troubles are over before."""
@@ -184,7 +186,7 @@ class Bench:
             MisuseError: None has begun.
         """
         observatory = self._required_place().observatory
-        return observatory.end(self._required_served(), rest_seconds=rest_seconds)
+        return observatory.end(rest_seconds=rest_seconds)
 
     def begin_trouble(self, name: str, **options: object) -> Mapping[str, Any]:
         """Make trouble for the application's database; one at a time.

@@ -259,8 +259,11 @@ class Rig:
     def _hear_progress(self) -> None:
         for line in _lines_of(self.process.stderr):
             self._said.append(line.rstrip())
-            if self.progress is not None:
-                self.progress(line.rstrip())
+            try:
+                if self.progress is not None:
+                    self.progress(line.rstrip())
+            except Exception as error:  # noqa: BLE001 - a pipe that nobody empties stops the rig
+                self._said.append(f"(not shown: {error!r})")
 
 
 def _lines_of(pipe: Any) -> Iterator[str]:  # noqa: ANN401 - gevent's pipes are objects of its own

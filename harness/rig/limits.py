@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["LIMIT_SECONDS"]
+__all__ = ["LIMIT_SECONDS", "LONGEST_LOCK_SECONDS"]
 
 LIMIT_SECONDS: Mapping[str, float] = {
     "start": 180.0,
@@ -22,3 +22,7 @@ LIMIT_SECONDS: Mapping[str, float] = {
     "keys": 30.0,
 }
 """By command. What it does has limits of its own below these."""
+
+LONGEST_LOCK_SECONDS = 60.0
+"""For which tables are locked, a trouble that is over before `begin_trouble` is answered: with the
+time that it takes to get the locks it must stay below that command's limit."""

@@ -46,6 +46,8 @@ class CpuReading:
     generator: frozenset[int]
     trees: Mapping[int, frozenset[int]] = field(default_factory=dict)
     """By participant: all processes that belong to it."""
+    server: frozenset[int] = frozenset()
+    """Those of the PostgreSQL server; empty where they are not to be seen."""
 
 
 def read_cpu(participants: Participants) -> CpuReading:
@@ -55,6 +57,7 @@ def read_cpu(participants: Participants) -> CpuReading:
         {key: value for pid in pids for key, value in trees[pid].items()}
         for pids in (participants.generator, participants.others)
     )
+    servers = (frozenset(tree) for pid, tree in trees.items() if tree and _is_server(pid))
     return CpuReading(
         at_seconds=time.monotonic(),
         machine=_machine_seconds(),
@@ -62,6 +65,7 @@ def read_cpu(participants: Participants) -> CpuReading:
         # The generator has started the rig, and through it all the rest.
         generator=frozenset(generator.keys() - others.keys()),
         trees={pid: frozenset(tree) for pid, tree in trees.items() if tree},
+        server=frozenset[int]().union(*servers),
     )
 
 
@@ -87,10 +91,27 @@ def machine_window(
     )
     lasting = (spent for pid, spent in before.participants.items() if pid not in ended)
     ours = sum(after.participants.values()) - sum(lasting)
-    foreign = (after.machine - before.machine - ours) / seconds
+    busy = max(0.0, after.machine - before.machine)
     used = (after.participants[pid] - before.participants.get(pid, 0.0) for pid in after.generator)
     busiest = max(used, default=0.0) / seconds
-    return MachineWindow(usable, max(0.0, busiest), max(0.0, foreign - kept_from_us))
+    return MachineWindow(
+        usable,
+        generator_cpu=max(0.0, busiest),
+        foreign_cpu=max(0.0, (busy - ours) / seconds - kept_from_us),
+        # Of a server that is seen at the end alone all of its past would count, too.
+        participants_cpu=min(max(0.0, ours), busy) / seconds,
+        server_cpu=_server_cpu(before, after, seconds),
+    )
+
+
+def _server_cpu(before: CpuReading, after: CpuReading, seconds: float) -> float | None:
+    if not before.server or not after.server:
+        return None
+    used = sum(after.participants[pid] - before.participants.get(pid, 0.0) for pid in after.server)
+    if after.server & before.server:
+        # As above: what a backend had used before is its parent's by now. Not after a restart.
+        used -= sum(before.participants[pid] for pid in before.server - after.server)
+    return max(0.0, used) / seconds
 
 
 def postmaster_of(backend: int | None) -> int | None:
@@ -103,9 +124,15 @@ def postmaster_of(backend: int | None) -> int | None:
         return None
     with suppress(psutil.Error):
         parent = psutil.Process(backend).parent()
-        if parent is not None and parent.name().startswith(_SERVER_NAMES):
+        if parent is not None and _is_server(parent.pid):
             return int(parent.pid)
     return None
+
+
+def _is_server(pid: int) -> bool:
+    with suppress(psutil.Error):
+        return bool(psutil.Process(pid).name().startswith(_SERVER_NAMES))
+    return False
 
 
 def _machine_seconds() -> float:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
-from harness.capture.windows import MachineWindow, ServerWindow
+from harness.capture.windows import MachineWindow, Reading, ServerWindow, UnreadProcess
 from harness.errors import HarnessError, RigError
 from harness.rig.trouble.refusal import CannotTroubleError
 from harness.served import Worker
@@ -68,6 +68,9 @@ class Serving:
     workers: tuple[Worker, ...]
     log: str = ""
     """Path of the file with all that they say, while they serve."""
+    empty_tables: int = 0
+    """How many the application has, where none has a row; 0 where one has, where nobody could
+    look, and on a copy, which is to be filled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,8 @@ class Stretch:
     """As it ended."""
     at_rest: Mapping[int, Json]
     """Once no connection was out any more, or patience ended; empty if nobody asked."""
-    unreadable: Mapping[int, str]
-    """Processes that did not tell their status in time, and why."""
+    silent: tuple[UnreadProcess, ...]
+    """Processes that did not tell their status in time, once for each of the three."""
     series: tuple[Json, ...]
     """The server's samples, thinned out; see `harness.database.activity_samples`."""
 
@@ -158,7 +161,8 @@ def raised_error(told: Json) -> HarnessError:
 def read_serving(told: Json) -> Serving:
     """A `Serving` from what was sent."""
     workers = tuple(Worker(**worker) for worker in told["workers"])
-    return Serving(told["url"], told["token"], workers, told["log"])
+    log, empty = told["log"], told["empty_tables"]
+    return Serving(told["url"], told["token"], workers, log, empty)
 
 
 def read_grown(told: Json) -> Grown:
@@ -168,11 +172,14 @@ def read_grown(told: Json) -> Grown:
 
 def read_stretch(told: Json) -> Stretch:
     """A `Stretch` from what was sent: JSON has no numbers as keys."""
-    by_pid = ("before", "after", "at_rest", "unreadable")
+    by_pid = ("before", "after", "at_rest")
     read = {name: told[name] for name in (item.name for item in fields(Stretch))}
     read |= {name: {int(pid): value for pid, value in told[name].items()} for name in by_pid}
     read["server"] = ServerWindow(**told["server"]) if told["server"] else None
     read["machine"] = MachineWindow(**told["machine"])
+    read["silent"] = tuple(
+        UnreadProcess(each["pid"], Reading(each["reading"]), each["why"]) for each in told["silent"]
+    )
     read["series"] = tuple(told["series"])
     return Stretch(**read)
 

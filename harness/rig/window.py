@@ -1,44 +1,58 @@
-"""One window at a time: readings of probe, server and machine at both ends, put together.
+"""Windows of the rig's own: of the processes that it serves, their server, and itself.
 
-A process that does not tell its status in time is a fact of the window, not the end of it: that an
-application hangs is what some probes are after.
+How a window is read is `reading`'s; here is who is asked, and the one window at a time that a
+driver begins and ends by commands.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from harness.database.activity import ActivitySampler
-from harness.errors import BlindRecorderError, MisuseError, UnreachableTargetError
-from harness.rig.machine import CpuReading, Participants, machine_window, postmaster_of, read_cpu
+from harness.database.activity_samples import ActivityReading
+from harness.errors import MisuseError
+from harness.rig.machine import postmaster_of
 from harness.rig.protocol import Stretch
+from harness.rig.reading import STATUS_SECONDS, Window, begun_window
 from harness.served import ServedApplication
-from harness.statuses import read_status
+from harness.statuses import Told, told_at
 
 __all__ = ["NOT_WATCHED", "Observatory"]
 
-_STATUS_SECONDS = 5.0
-_POLL_SECONDS = 0.05
 NOT_WATCHED = "the application works on SQLite, which has no server"
-
-Statuses = Mapping[int, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Beginning:
-    at_seconds: float
-    cpu: CpuReading
-    statuses: Statuses
-    generator: tuple[int, ...]
+class _OwnSides:
+    """What the rig has started; see `harness.rig.reading.Sides`."""
+
+    served: ServedApplication
+    sampler: ActivitySampler | None
+    own_pid: int
+
+    def told(self) -> Told:
+        urls = {worker.pid: worker.url for worker in self.served.workers}
+        return told_at(urls, self.served.token, wait_seconds=STATUS_SECONDS)
+
+    def participants(self, processes: Iterable[int]) -> Iterable[int]:
+        del processes  # they are the rig's own children
+        server = _server_pid(self.sampler)
+        return (self.own_pid, *([server] if server is not None else []))
+
+    def begin_activity(self) -> None:
+        if self.sampler is not None:
+            self.sampler.begin()
+
+    def activity(self) -> ActivityReading:
+        if self.sampler is None:
+            return ActivityReading(None, NOT_WATCHED)
+        return self.sampler.reading()
 
 
 @dataclass(slots=True, eq=False)
 class Observatory:
-    """Reads from all sides what one stretch of load did.
+    """One window after the other.
 
     Attributes:
         sampler: The server's side; None where there is no server.
@@ -47,79 +61,30 @@ class Observatory:
 
     sampler: ActivitySampler | None
     own_pid: int
-    _begun: _Beginning | None = None
-    _unreadable: dict[int, str] = field(default_factory=dict)
+    _window: Window | None = None
 
     def begin(self, served: ServedApplication, generator: Iterable[int]) -> None:
         """A window begins; one that has not ended is forgotten."""
-        pids = tuple(generator)
-        self._unreadable = {}
-        statuses = self._statuses(served)
-        if self.sampler is not None:
-            self.sampler.begin()
-        self._begun = _Beginning(time.monotonic(), self._cpu(pids), statuses, pids)
+        self._window = begun_window(_OwnSides(served, self.sampler, self.own_pid), generator)
 
-    def end(self, served: ServedApplication, *, rest_seconds: float) -> Stretch:
+    def end(self, *, rest_seconds: float) -> Stretch:
         """The window ends.
 
         Args:
-            served: The application.
             rest_seconds: How long to wait afterwards until no connection is out; 0 for not at all.
 
         Raises:
             MisuseError: None has begun.
         """
-        begun, self._begun = self._begun, None
-        if begun is None:
+        window, self._window = self._window, None
+        if window is None:
             raise MisuseError("no window has begun", remedy="begin one before it is ended")
-        seconds = time.monotonic() - begun.at_seconds
-        cpu = self._cpu(begun.generator)
-        activity = self.sampler.reading() if self.sampler is not None else None
-        after = self._statuses(served)
-        return Stretch(
-            seconds=seconds,
-            server=activity.window if activity is not None else None,
-            why_no_server=activity.reason if activity is not None else NOT_WATCHED,
-            machine=machine_window(begun.cpu, cpu),
-            before=begun.statuses,
-            after=after,
-            at_rest=self._at_rest(served, after, rest_seconds) if rest_seconds else {},
-            unreadable=dict(self._unreadable),
-            series=tuple(asdict(sample) for sample in activity.series) if activity else (),
-        )
+        return window.end(rest_seconds=rest_seconds)
 
     def server_pid(self) -> int | None:
         """The server's first process, where it can be seen. Another one after a restart."""
-        return postmaster_of(self.sampler.backend) if self.sampler is not None else None
-
-    def _cpu(self, generator: tuple[int, ...]) -> CpuReading:
-        server = self.server_pid()
-        return read_cpu(
-            Participants(generator, (self.own_pid, *([server] if server is not None else [])))
-        )
-
-    def _at_rest(self, served: ServedApplication, last: Statuses, rest_seconds: float) -> Statuses:
-        until_seconds = time.monotonic() + rest_seconds
-        statuses = last
-        while not _is_at_rest(statuses) and time.monotonic() < until_seconds:
-            time.sleep(_POLL_SECONDS)
-            statuses = self._statuses(served)
-        return statuses
-
-    def _statuses(self, served: ServedApplication) -> Statuses:
-        def read(url: str) -> Mapping[str, Any] | str:
-            try:
-                return read_status(url, served.token, wait_seconds=_STATUS_SECONDS)
-            except (UnreachableTargetError, BlindRecorderError) as error:
-                return " ".join(filter(None, (error.what, error.where)))
-
-        with ThreadPoolExecutor(max_workers=len(served.workers)) as threads:
-            answers = list(threads.map(read, [worker.url for worker in served.workers]))
-        told = dict(zip([worker.pid for worker in served.workers], answers, strict=True))
-        self._unreadable |= {pid: why for pid, why in told.items() if isinstance(why, str)}
-        return {pid: status for pid, status in told.items() if not isinstance(status, str)}
+        return _server_pid(self.sampler)
 
 
-def _is_at_rest(statuses: Statuses) -> bool:
-    pools = (pool for status in statuses.values() for pool in status["pools"])
-    return not any(pool["checked_out"] for pool in pools)
+def _server_pid(sampler: ActivitySampler | None) -> int | None:
+    return postmaster_of(sampler.backend) if sampler is not None else None

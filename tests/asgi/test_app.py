@@ -200,7 +200,7 @@ def test_what_is_not_an_application_is_named_by_its_type(
 ) -> None:
     error = refused("engine_at_import:settings")
 
-    assert error.what.endswith("is neither an ASGI application nor a factory, but a dict")
+    assert error.what.endswith("is neither an ASGI application nor a factory, but of type dict")
 
 
 @pytest.mark.parametrize("target", ["factory", "factory:", ":app", ""])

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from benchmarks.commandline import running_server
 from harness.database.schema import run_apart
 from harness.database.server import PostgresServer
 from harness.errors import ExitCode
@@ -26,6 +27,13 @@ PARTS = [
     pytest.param(["--only", "rollback", "--only", "clone"], {"rollback", "clone"}, id="inside"),
     pytest.param(["--only", "tests"], {"async_tests", "sync_tests"}, id="whole-runs"),
 ]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """Of these tests alone: what is left there, nobody else has made."""
+    with running_server("auto") as found:
+        yield found
 
 
 def command(program: str, *arguments: str) -> list[str]:
@@ -67,25 +75,25 @@ def databases_left(server: PostgresServer) -> list[str]:
 
 @pytest.mark.parametrize(("only", "parts"), PARTS)
 def test_isolation_measures_every_way(
-    only: list[str], parts: set[str], harness_postgres: PostgresServer, tmp_path: Path
+    only: list[str], parts: set[str], server: PostgresServer, tmp_path: Path
 ) -> None:
-    where = f"--postgres={server_url(harness_postgres)}"
+    where = f"--postgres={server_url(server)}"
 
     printed, written = quick("isolation.py", tmp_path / "figures", where, "--no-peers", *only)
 
     assert written.keys() == {"about", *parts}
     assert max(map(len, printed.splitlines())) <= COLUMNS
-    assert databases_left(harness_postgres) == []
+    assert databases_left(server) == []
 
 
-def test_startup_measures_every_start(harness_postgres: PostgresServer, tmp_path: Path) -> None:
-    where = f"--postgres={server_url(harness_postgres)}"
+def test_startup_measures_every_start(server: PostgresServer, tmp_path: Path) -> None:
+    where = f"--postgres={server_url(server)}"
 
     printed, written = quick("startup.py", tmp_path / "figures", where)
 
     assert len(written["startup"]) == 6
     assert max(map(len, printed.splitlines())) <= COLUMNS
-    assert databases_left(harness_postgres) == []
+    assert databases_left(server) == []
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -102,9 +110,9 @@ def test_help_has_an_example(program: str) -> None:
 
 
 def test_ctrl_c_leaves_no_database_behind(
-    harness_postgres: PostgresServer, unmeasured_environment: Mapping[str, str]
+    server: PostgresServer, unmeasured_environment: Mapping[str, str]
 ) -> None:
-    where = f"--postgres={server_url(harness_postgres)}"
+    where = f"--postgres={server_url(server)}"
     with subprocess.Popen(
         command("isolation.py", "--only=tests", "--no-peers", where),
         stdout=subprocess.PIPE,
@@ -112,7 +120,7 @@ def test_ctrl_c_leaves_no_database_behind(
         text=True,
         env=dict(unmeasured_environment),
     ) as process:
-        while not databases_left(harness_postgres):  # until the first candidate runs
+        while not databases_left(server):  # until the first candidate runs
             assert process.poll() is None
 
         process.send_signal(signal.SIGINT)
@@ -121,4 +129,4 @@ def test_ctrl_c_leaves_no_database_behind(
     assert process.returncode == ExitCode.INTERRUPTED
     assert errors.endswith("\ninterrupted; everything that was started is stopped\n")
     assert "Traceback" not in errors
-    assert databases_left(harness_postgres) == []
+    assert databases_left(server) == []

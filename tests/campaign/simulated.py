@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from harness.campaign.ground import Ground, Slice
@@ -35,7 +35,11 @@ class Simulated(Ground):
     capacity: int = 4
     hold: float = 0.01
     cpu_seconds: float = 0.0005
+    idle_cpu: float = 0.0
+    """Of each process but one, whatever is asked of it."""
     served: list[PoolChoice] = field(default_factory=list)
+    workers: list[int] = field(default_factory=list)
+    """With how many processes each of them."""
     loads: list[Load] = field(default_factory=list)
     change: Callable[[LoadWindow], LoadWindow] = lambda window: window
     """Of every window that is measured."""
@@ -53,7 +57,7 @@ class Simulated(Ground):
         self, pool: PoolChoice | None = None, *, workers: int | None = None
     ) -> Serving:
         """Note what is served."""
-        del workers
+        self.workers.append(workers or self.settings.workers)
         self.served.append(pool if pool is not None and self.obeys else OWN)
         return Serving("http://shop.example", "token", ())
 
@@ -92,7 +96,9 @@ class Simulated(Ground):
             idle_in_transaction=0.0,
             users=load.users,
         )
-        return with_pool(window, size=chosen.pool_size, max_overflow=chosen.max_overflow)
+        window = with_pool(window, size=chosen.pool_size, max_overflow=chosen.max_overflow)
+        idle = (self.workers[-1] - 1) * self.idle_cpu * window.seconds
+        return replace(window, cpu_seconds=window.cpu_seconds + idle)
 
 
 def simulated(

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from harness.campaign.conduct import Campaign
 from harness.campaign.ground import Ground
-from harness.campaign.outcome import Outcome
+from harness.campaign.outcome import Outcome, without_measurement
 from harness.campaign.outside import OutsideTarget
 from harness.campaign.probes import Probe
+from harness.campaign.probes.disconnect import disconnect
+from harness.campaign.probes.n_plus_one import n_plus_one
+from harness.campaign.probes.soak import soak
 from harness.campaign.scenario import Scenario, Settings
 from harness.config import Configuration, Project
 from harness.errors import HarnessError, MisuseError, RigError, ServerStartError
 from harness.findings import ProbeVerdict, Verdict
+from harness.rig.client import Rig
 from harness.rig.trouble.refusal import CannotTroubleError
 from tests.campaign.simulated import simulated
 from tests.checks.load.recorded import INDEXED
@@ -48,6 +55,21 @@ def campaign(probes: Mapping[str, Probe]) -> Campaign:
         [Scenario(name, Path("loads.py")) for name in probes],
         probes=probes,
     )
+
+
+@pytest.mark.parametrize("probe", [n_plus_one, disconnect, soak])
+def test_what_only_the_application_can_tell_is_skipped_before_anybody_is_loaded(
+    probe: Probe,
+) -> None:
+    held = campaign({"any": probe})
+    held.ground.settings = Settings(is_short=True)
+
+    held.run()
+
+    (verdict,) = held.report().probes
+    assert verdict.verdict is Verdict.SKIPPED
+    assert verdict.summary.startswith("the target has no probe, or HARNESS_TOKEN is not set")
+    assert held.ground.windows == []
 
 
 def test_no_probe_finds_what_another_one_has_served() -> None:
@@ -124,6 +146,46 @@ def test_what_was_measured_before_a_probe_failed_is_in_the_report() -> None:
     ]
 
 
+def test_what_a_probe_knew_before_it_failed_is_its_answer() -> None:
+    def half(ground: Ground, _scenario: Scenario) -> Outcome:
+        ground.so_far = lambda why: without_measurement("half", Verdict.FAIL, f"leaks; {why}")
+        raise ServerStartError("gone")
+
+    both = campaign({"soak": half, "browse": raising(ServerStartError("too"))})
+
+    both.run()
+
+    told = [(item.probe, item.summary) for item in both.report().probes]
+    assert told == [("half", "leaks; gone"), ("browse", "too")]
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), ServerStartError("gone")], ids=["interrupted", "not measured"]
+)
+def test_an_answer_that_fails_does_not_take_the_place_of_what_ended_the_probe(
+    error: BaseException,
+) -> None:
+    def half(ground: Ground, scenario: Scenario) -> Outcome:
+        ground.so_far = lambda _why: raising(LookupError("nothing yet"))(ground, scenario)
+        ground.windows.append(INDEXED[1])
+        raise error
+
+    both = campaign({"browse": half, "soak": passing})
+    is_the_end = isinstance(error, KeyboardInterrupt)
+
+    with pytest.raises(KeyboardInterrupt) if is_the_end else nullcontext():
+        both.run()
+
+    told = both.report()
+    why = "interrupted before it had an answer" if is_the_end else "gone"
+    assert (told.probes[0].probe, told.probes[0].verdict) == ("browse", Verdict.INCONCLUSIVE)
+    assert told.probes[0].summary == (
+        f"{why}; what was known by then cannot be told: ended by a fault of the harness: "
+        "LookupError('nothing yet')"
+    )
+    assert [phase.windows[0] for phase in told.phases] == [INDEXED[1]]
+
+
 def test_windows_of_one_probe_are_not_told_as_another_ones() -> None:
     both = campaign({"browse": raising(ServerStartError("1")), "soak": needing_the_server})
 
@@ -157,6 +219,35 @@ def test_what_ends_the_campaign_is_told_with_what_is_known_so_far(
     assert (not_held.probe, not_held.verdict) == ("recovery", Verdict.SKIPPED)
     assert not_held.summary == "the campaign ended before it was held"
     assert three.report().phases[0].windows == (INDEXED[1],)
+
+
+def test_a_rig_that_has_failed_to_do_something_and_goes_on_costs_one_probe() -> None:
+    two = campaign({"browse": raising(RigError("did not finish 'begin_trouble'")), "soak": passing})
+    ground = two.ground = simulated()
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True
+    ) as process:
+        ground.rig = Rig(process)
+        two.run()
+        process.communicate("\n")
+
+    failed, held = two.report().probes
+    assert (failed.verdict, failed.summary) == (
+        Verdict.INCONCLUSIVE,
+        "did not finish 'begin_trouble'",
+    )
+    assert held == WELL.verdicts[0]
+
+
+def test_a_rig_that_is_gone_ends_the_campaign() -> None:
+    two = campaign({"browse": raising(RigError("the rig has ended")), "soak": passing})
+    ground = two.ground = simulated()
+    with subprocess.Popen([sys.executable, "-c", ""], text=True) as process:
+        process.wait()
+        ground.rig = Rig(process)
+
+        with pytest.raises(RigError):
+            two.run()
 
 
 def test_a_probe_without_an_answer_keeps_the_error_for_nobody_else() -> None:

@@ -119,6 +119,7 @@ HOST = "http://127.0.0.1:8000"
         (Settings(echo_log=Path("app.log")), "--echo-log is the log of"),
         (Settings(host=HOST, echo_log=Path("app.log")), "--echo-log is the log of"),
         (Settings(host=HOST, count_by="echo"), "needs its log"),
+        (Settings(host=HOST, count_by="echo", echo_log=Path("gone.log")), "no echo log gone.log"),
         (Settings(count_by="server", users=4), "with 4 users"),
     ],
 )
@@ -133,7 +134,7 @@ def test_what_contradicts_itself_is_refused(settings: Settings, what: str) -> No
         Settings(users=4),
         Settings(count_by="echo"),
         Settings(count_by="server", users=1),
-        Settings(host=HOST, count_by="echo", echo_log=Path("app.log")),
+        Settings(host=HOST, count_by="echo", echo_log=Path(__file__)),
     ],
 )
 def test_what_makes_sense_is_not(settings: Settings) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from harness.campaign.drought.choice import MOST_USERS, SmallPool, drought_for, hold_per_request
+from harness.campaign.drought.dryness import NeverDryError
 from harness.campaign.drought.story import Drought
 from harness.capture.windows import LoadWindow
 from tests.checks.load.building import load, times, with_route
@@ -49,6 +50,21 @@ def test_it_lasts_as_long_as_two_time_limits_and_a_request() -> None:
     assert chosen(2.5).seconds == 5
     assert chosen(0.1, seconds=8).seconds == 8
     assert chosen(500.0).seconds == 60
+
+
+def test_tables_are_locked_for_a_minute_at_most() -> None:
+    assert (chosen(0.001, seconds=300).is_locked, chosen(0.001, seconds=300).seconds) == (True, 60)
+    assert (chosen(1.0, seconds=300).is_locked, chosen(1.0, seconds=300).seconds) == (False, 300)
+
+
+@pytest.mark.parametrize("hold_seconds", [3.5, 0.001], ids=["slow", "quick"])
+def test_users_who_have_a_connection_each_are_refused(hold_seconds: float) -> None:
+    with pytest.raises(NeverDryError, match=r"2 users cannot .* 2 connections dry: give --users 3"):
+        chosen(hold_seconds, users=2)
+
+
+def test_any_number_of_users_is_enough_where_connections_do_not_come_back() -> None:
+    assert chosen(None, users=1).users == 1
 
 
 def test_each_process_has_a_pool() -> None:

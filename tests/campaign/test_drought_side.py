@@ -37,11 +37,11 @@ def test_the_answer_is_told_as_its_client_sees_it(server: CountingServer) -> Non
     assert answers[0].outcome is Outcome.SHED
 
 
-def test_no_answer_is_a_hang() -> None:
+def test_a_connection_that_is_refused_is_an_error() -> None:
     with side_probe("http://127.0.0.1:1", "/pages") as probe:
         answers = awaited(probe, 2)
 
-    assert {answer.outcome for answer in answers} == {Outcome.HANG}
+    assert {answer.outcome for answer in answers} == {Outcome.ERROR}
 
 
 def test_whoever_waits_for_an_answer_asks_no_more(server: CountingServer) -> None:
@@ -55,13 +55,13 @@ def test_whoever_waits_for_an_answer_asks_no_more(server: CountingServer) -> Non
 
 
 def test_the_end_hardly_waits_for_an_answer_and_leaves_no_thread(server: CountingServer) -> None:
-    server.seconds = 2.0
+    server.seconds = 6.0
     before = threading.active_count()
     with side_probe(server.url, "/pages") as probe:
         server.some.wait(PATIENCE_SECONDS)
         began = time.monotonic()
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4.0
     assert probe.answers == []
     assert threading.active_count() <= before + LANES  # the server's own
 

@@ -19,6 +19,7 @@ from harness.campaign.drought.story import (
 )
 from harness.capture.histogram import Histogram
 from harness.capture.traffic import Outcome
+from harness.checks.exhaustion_limits import log_bytes_per_failure
 from harness.load.result import LoadResult, Sample
 from harness.load.tally import Tally
 
@@ -94,12 +95,21 @@ def test_while_tables_are_locked_nobody_is_served() -> None:
     assert (locked.served_wait, locked.has_served_while_dry) == (None, False)
 
 
-def test_the_log_of_requests_beside_is_not_laid_to_the_users() -> None:
+def test_the_log_of_requests_that_are_not_in_the_story_is_not_laid_to_it() -> None:
     failed = asked(103.0, 104.0, outcome=Outcome.SHED)
 
     assert story_of(DROUGHT, NOTED).log_bytes == 300
     assert story_of(DROUGHT, replace(NOTED, beside=failed)).log_bytes == 100
     assert story_of(DROUGHT, replace(NOTED, log_bytes=None)).log_bytes is None
+
+
+@pytest.mark.parametrize("moments", [(103.0, 104.0), (103.0, 105.2), (105.2, 105.3)])
+def test_the_log_per_failure_is_that_of_all_failures_whenever_they_came(
+    moments: tuple[float, ...],
+) -> None:
+    failed = asked(*moments, outcome=Outcome.SHED)
+
+    assert log_bytes_per_failure(story_of(DROUGHT, replace(NOTED, beside=failed))) == 100
 
 
 def status(waits: Iterable[float], *, timeouts: int = 0) -> dict[int, dict[str, Any]]:

@@ -44,6 +44,13 @@ def test_pools_that_keep_their_own_size_are_told() -> None:
     assert "{async_url}" in raised.value.remedy
 
 
+def test_a_pool_without_a_size_is_told_as_what_it_is() -> None:
+    with pytest.raises(PoolNotOursError, match=r"has no size \(e\.g\. NullPool\)") as raised:
+        require_pool(telling((None, None)), SMALL)
+
+    assert "URL" not in str(raised.value)
+
+
 def test_pools_keep_connections_in_every_process() -> None:
     assert kept_connections(telling((2, 0), (3, 5), (None, None))) == 10
 

@@ -33,6 +33,20 @@ def test_the_setting_says_by_what_the_pool_runs_dry() -> None:
     assert setting(replace(DROUGHT, is_locked=True)).endswith("3 s, all tables locked")
 
 
+def test_the_setting_names_the_route_that_all_users_request() -> None:
+    told = setting(replace(DROUGHT, route="GET /orders"))
+
+    assert told == "8 users on GET /orders against 2 connections for 3 s, by users alone"
+
+
+def test_the_longest_lock_is_told_to_be_so() -> None:
+    longest = replace(DROUGHT, seconds=60.0, is_locked=True)
+
+    assert setting(longest) == (
+        "8 users against 2 connections for 1 min (the longest), all tables locked"
+    )
+
+
 def test_the_timeline_is_that_of_the_route_beside() -> None:
     told = timeline(DROUGHT, DRIED, names=NAMES, backends=Backends(2, allowed=4))
 
@@ -43,7 +57,7 @@ def test_the_timeline_is_that_of_the_route_beside() -> None:
         "GET /live, without a database: p99": "20 ms",
         "log per failure": "0.3 kB",
         "connections out at rest": "0",
-        "server processes at rest": "2 of 4",
+        "server processes at rest": "2, 4 at most",
     }
 
 

@@ -43,6 +43,16 @@ def test_the_cheapest_is_rather_not_one_that_streams() -> None:
     assert cheapest((stream,)) == stream
 
 
+def test_the_cheapest_is_rather_on_a_pool_that_is_loaded() -> None:
+    tags = replace(TAGS, pools=frozenset({"pool 2"}))
+    calls = replace(CALLS, pools=frozenset({"pool 1", "pool 2"}))
+    orders = replace(ORDERS, pools=frozenset({"pool 1"}))
+
+    assert cheapest((tags, calls, orders), pools={"pool 1"}) == calls
+    assert cheapest((tags, orders), beside="GET /orders", pools={"pool 1"}) == orders
+    assert cheapest((tags,), pools={"pool 1"}) == tags
+
+
 def test_without_a_database_is_the_quickest_that_takes_no_connection() -> None:
     assert without_database(ALL) == ("GET /live", "/live")
     assert without_database((TAGS, BROKEN)) == WITHOUT_PLAN

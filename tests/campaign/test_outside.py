@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import urllib.request
+from collections.abc import Callable
+from contextlib import ExitStack
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 
+from harness.asgi.server import bound_socket
 from harness.campaign.outside import OutsideTarget, plan_behind
+from harness.capture.differences import load_window
+from harness.capture.windows import Reading
+from harness.checks.load.validity import unread
 from harness.errors import MisuseError
+from harness.rig.protocol import Stretch
+from harness.rig.reading import begun_window
 from harness.served import ServedApplication
+from tests.capture.readings import client
 from tests.load.conftest import CountingServer
+from tests.processes import stopped
+from tests.strangers import TOKEN, uvicorn
 
 
 def request(url: str) -> None:
@@ -18,14 +30,18 @@ def request(url: str) -> None:
         assert answer.status == HTTPStatus.OK
 
 
+def seen(url: str, token: str = "", *, meanwhile: Callable[[], object] = int) -> Stretch:
+    window = begun_window(OutsideTarget(url, token), [])
+    meanwhile()
+    return window.end(rest_seconds=0.5)
+
+
 @pytest.mark.group("served")
 def test_with_the_token_requests_are_counted_by_the_application(
     served_app: ServedApplication,
 ) -> None:
-    target = OutsideTarget(served_app.url, served_app.token)
-    target.begin_window([])
-    request(f"{served_app.url}/tags")
-    stretch = target.end_window(rest_seconds=1.0)
+    url = served_app.url
+    stretch = seen(url, served_app.token, meanwhile=lambda: request(f"{url}/tags"))
 
     (pid,) = stretch.after
     before = stretch.before[pid]["routes"].get("GET /tags", {"requests": 0})
@@ -36,26 +52,46 @@ def test_with_the_token_requests_are_counted_by_the_application(
 
 @pytest.mark.group("served")
 def test_with_a_token_that_does_not_fit_nothing_is_seen(served_app: ServedApplication) -> None:
-    target = OutsideTarget(served_app.url, "another")
-    target.begin_window([])
-    stretch = target.end_window(rest_seconds=1.0)
+    stretch = seen(served_app.url, "another")
 
-    assert (stretch.before, stretch.after, stretch.at_rest) == ({}, {}, {})
+    assert (stretch.before, stretch.after, stretch.at_rest, stretch.silent) == ({}, {}, {}, ())
 
 
 def test_without_a_token_only_the_machine_is_seen(server: CountingServer) -> None:
-    target = OutsideTarget(server.url)
-    target.begin_window([])
-    stretch = target.end_window(rest_seconds=0.0)
+    stretch = seen(server.url)
 
-    assert (stretch.before, stretch.after, stretch.server) == ({}, {}, None)
+    assert (stretch.before, stretch.after, stretch.server, stretch.silent) == ({}, {}, None, ())
     assert stretch.machine.cores >= 1
     assert server.answered == []
 
 
-def test_a_window_that_has_not_begun_cannot_end() -> None:
-    with pytest.raises(MisuseError, match="no window has begun"):
-        OutsideTarget("http://127.0.0.1:1").end_window(rest_seconds=0.0)
+def test_one_that_tells_nothing_for_another_reason_is_silent_and_not_without_a_probe() -> None:
+    with bound_socket("127.0.0.1", 0) as nobody:
+        stretch = seen(f"http://127.0.0.1:{nobody.getsockname()[1]}", TOKEN)
+
+    assert [(each.pid, each.reading) for each in stretch.silent] == [
+        (None, reading) for reading in Reading
+    ]
+    assert "refused" in stretch.silent[0].why
+
+
+def test_of_workers_behind_one_port_it_is_told_which_was_not_found_again(tmp_path: Path) -> None:
+    with uvicorn(tmp_path, workers=2) as (url, pids), ExitStack() as stack:
+        hanging = min(pids)
+        stretch = seen(url, TOKEN, meanwhile=lambda: stack.enter_context(stopped(hanging)))
+
+    window = load_window(
+        seconds=stretch.seconds,
+        client=client(),
+        before=stretch.before,
+        after=stretch.after,
+        at_rest=stretch.at_rest,
+        silent=stretch.silent,
+    )
+    assert stretch.before.keys() == pids
+    assert window.processes == 2
+    assert [(each.pid, each.reading) for each in window.unread] == [(hanging, Reading.END)]
+    assert f"process {hanging} was not read at the end of the load" in unread(window)
 
 
 def test_the_token_is_not_shown() -> None:

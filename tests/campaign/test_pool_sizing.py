@@ -4,48 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from harness.campaign.ground import Ground, NotOursError
-from harness.campaign.outcome import Outcome
 from harness.campaign.outside import OutsideTarget
 from harness.campaign.probes.pool_sizing import LIMIT, SIZE, pool_sizing
-from harness.campaign.scenario import Scenario, Settings
-from harness.capture.windows import LoadWindow, OutstandingCheckout
-from harness.checks.load.figures import pool_capacity
+from harness.campaign.scenario import Settings
+from harness.capture.windows import (
+    LoadWindow,
+    LoopWindow,
+    Reading,
+    UnreadProcess,
+)
+from harness.checks.load.figures import counted, pool_capacity
 from harness.findings import ProbeVerdict, Verdict
-from tests.campaign.simulated import Simulated, simulated
-from tests.checks.load.building import with_client, with_pool, with_route
-
-SCENARIO = Scenario("pool_sizing", Path("sizing.py"))
-
-
-def verdict(outcome: Outcome, probe: str) -> ProbeVerdict:
-    return next(item for item in outcome.verdicts if item.probe == probe)
-
-
-def phases(outcome: Outcome) -> list[str]:
-    return [phase.name for phase in outcome.phases]
-
-
-def sizes_served(ground: Simulated) -> list[int]:
-    """Of pools that were chosen, without overflow, in their order."""
-    return [pool.pool_size or 0 for pool in ground.served if pool.max_overflow == 0]
-
-
-def leaking(window: LoadWindow) -> LoadWindow:
-    gone = OutstandingCheckout("pool 1", "GET /orders", True, False, 2.0, None)  # noqa: FBT003
-    return replace(window, outstanding=(gone,))
-
-
-def nested(window: LoadWindow) -> LoadWindow:
-    """Each request holds two connections; as many users as connections lock each other out."""
-    window = with_route(window, held_at_once=2)
-    if window.client.users >= pool_capacity(window):
-        return with_pool(window, timeouts=8)
-    return window
+from harness.report.load_wording import curve_note
+from tests.campaign.simulated import simulated
+from tests.campaign.sizing_story import (
+    SCENARIO,
+    busy,
+    leaking,
+    phases,
+    sizes_served,
+    verdict,
+)
+from tests.checks.load.building import with_client, with_pool
 
 
 @pytest.mark.parametrize("capacity", [2, 4, 8])
@@ -98,34 +82,6 @@ def test_where_connections_leak_nothing_else_is_measured() -> None:
     assert verdict(outcome, SIZE).verdict is Verdict.SKIPPED
 
 
-def test_nested_requests_get_the_drill_in_place_of_a_sweep() -> None:
-    ground = simulated(change=nested)
-
-    outcome = pool_sizing(ground, SCENARIO)
-
-    assert sizes_served(ground) == [10, 11]
-    assert [load.users for load in ground.loads[1:]] == [10, 10]
-    assert outcome.phases[-1].note == (
-        "10 clients on 10 connections: 8 timed out; on 11: none timed out"
-    )
-    assert verdict(outcome, LIMIT).verdict is Verdict.FAIL
-    assert verdict(outcome, LIMIT).summary.startswith("nesting")
-    assert "need 11" in verdict(outcome, SIZE).summary
-
-
-def test_several_connections_of_tasks_that_wait_for_nobody_are_no_nesting() -> None:
-    ground = simulated(change=lambda window: with_route(window, held_at_once=10))
-
-    outcome = pool_sizing(ground, SCENARIO)
-
-    assert sizes_served(ground)[0] == 10
-    assert phases(outcome) == ["baseline", "nesting drill", "ramp", "own pool", "sweep"]
-    assert outcome.phases[1].note == "10 clients on 10 connections: none timed out"
-    assert outcome.recommendation is not None
-    assert outcome.recommendation.pool_size == 4
-    assert not [each for each in outcome.findings if each.kind == "nested-checkout"]
-
-
 def test_an_application_that_keeps_its_own_pool_is_skipped_with_the_reason() -> None:
     outcome = pool_sizing(simulated(obeys=False), SCENARIO)
 
@@ -164,25 +120,6 @@ def test_without_a_server_there_is_nothing_to_size() -> None:
     assert ground.served == []
 
 
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        (lambda window: with_client(window, ok=10), "answers to one user were not good"),
-        (lambda window: replace(window, processes=0), "no probe"),
-    ],
-)
-def test_what_one_user_cannot_measure_is_not_measured_with_many(
-    change: Callable[[LoadWindow], LoadWindow], why: str
-) -> None:
-    ground = simulated(change=change)
-
-    outcome = pool_sizing(ground, SCENARIO)
-
-    assert len(ground.loads) == 1
-    assert verdict(outcome, SIZE).verdict is Verdict.INCONCLUSIVE
-    assert why in verdict(outcome, SIZE).summary
-
-
 def test_a_target_that_is_not_ours_is_left_alone() -> None:
     ground = Ground(Settings(), lambda _step: None, outside=OutsideTarget("http://shop.example"))
 
@@ -194,11 +131,7 @@ def test_a_slice_on_a_busy_machine_is_repeated_but_not_for_ever() -> None:
     calm = simulated()
     pool_sizing(calm, SCENARIO)
 
-    def busy(window: LoadWindow) -> LoadWindow:
-        assert window.machine is not None
-        return replace(window, machine=replace(window.machine, foreign_cpu=1.5))
-
-    ground = simulated(change=busy)
+    ground = simulated(change=lambda window: busy(window) if window.client.users > 1 else window)
     outcome = pool_sizing(ground, SCENARIO)
 
     assert len(calm.loads) < len(ground.loads) <= len(calm.loads) + 4
@@ -206,20 +139,44 @@ def test_a_slice_on_a_busy_machine_is_repeated_but_not_for_ever() -> None:
     assert "the machine was busy" in verdict(outcome, SIZE).summary
 
 
-def test_a_disturbed_base_line_is_measured_again() -> None:
-    disturbed: list[LoadWindow] = []
+def test_what_a_busy_machine_has_measured_is_shown_though_it_is_not_judged() -> None:
+    ground = simulated(change=lambda window: busy(window) if window.client.users > 1 else window)
 
-    def first(window: LoadWindow) -> LoadWindow:
-        if disturbed or window.machine is None:
+    told = pool_sizing(ground, SCENARIO).recommendation
+
+    assert told is not None
+    assert told.verdict is Verdict.INCONCLUSIVE
+    assert [point.size for point in told.curve] == sorted(set(sizes_served(ground)))
+    assert curve_note(told) == "measured, not judged"
+
+
+@pytest.mark.parametrize("users", [1, 4, 16])
+def test_a_ramp_that_ends_in_refusals_says_so_and_no_sweep_follows(users: int) -> None:
+    taken = list[int]()
+
+    def limited(window: LoadWindow) -> LoadWindow:
+        taken.append(window.client.users)
+        if len(taken) == 1 or window.client.users < users:  # the first one is the base line
             return window
-        disturbed.append(window)
-        return replace(window, machine=replace(window.machine, foreign_cpu=1.5))
+        requests = window.client.requests
+        return with_client(window, ok=0, refused=requests, rate_limited=requests)
 
-    ground = simulated(change=first)
-    outcome = pool_sizing(ground, SCENARIO)
+    outcome = pool_sizing(simulated(change=limited), SCENARIO)
 
-    assert [load.users for load in ground.loads[:3]] == [1, 1, 1]  # the third is the ramp's
-    assert verdict(outcome, SIZE).verdict is Verdict.PASS
+    assert phases(outcome) == ["baseline", "ramp", "own pool"]
+    told = verdict(outcome, SIZE)
+    assert told.verdict is Verdict.INCONCLUSIVE
+    assert f"no good answer to {counted(users, 'user')}: " in told.summary
+    assert "answers were 429, of a rate limit" in told.summary
+
+
+@pytest.mark.parametrize("users", [24, 100])
+def test_no_more_users_come_than_somebody_asked_for(users: int) -> None:
+    ground = simulated(Settings(users=users), capacity=1000)
+
+    pool_sizing(ground, SCENARIO)
+
+    assert max(load.users for load in ground.loads) == users
 
 
 def test_a_single_bad_slice_changes_nothing() -> None:
@@ -237,6 +194,21 @@ def test_a_single_bad_slice_changes_nothing() -> None:
     assert outcome.recommendation is not None
     assert outcome.recommendation.pool_size == 4
     assert "1 repeated" in outcome.phases[-1].note
+
+
+def test_a_process_that_was_not_read_in_the_sweep_is_not_said_to_refuse_a_size() -> None:
+    def unread_at_two(window: LoadWindow) -> LoadWindow:
+        if pool_capacity(window) != 2:
+            return window
+        silent = (UnreadProcess(4711, Reading.END, "timed out"),)
+        return replace(window, pools=(), routes=(), loop=LoopWindow(), unread=silent)
+
+    outcome = pool_sizing(simulated(change=unread_at_two), SCENARIO)
+
+    told = outcome.recommendation
+    assert told is not None
+    assert [point.size for point in told.curve] == [1, 4, 8]
+    assert "process 4711 was not read at the end of the load" in "; ".join(told.left_out)
 
 
 def test_where_throughput_rises_to_the_end_one_size_more_is_tried() -> None:

@@ -9,7 +9,14 @@ import pytest
 from harness.campaign.ground import Slice
 from harness.campaign.recovering.story import Held, Stay, joined, picture_of, story_of
 from harness.capture.traffic import Distribution, Outcome
-from harness.capture.windows import ClientWindow, LoadWindow, MachineWindow, PoolWindow
+from harness.capture.windows import (
+    ClientWindow,
+    LoadWindow,
+    MachineWindow,
+    PoolWindow,
+    Reading,
+    UnreadProcess,
+)
 from harness.load.result import LoadResult, Sample
 from harness.load.tally import Tally
 from harness.report.load_content import AnswersInSecond
@@ -52,7 +59,7 @@ def measured(*samples: Sample, started: float = 100.0) -> Slice:
             before={1: STATUS, 2: STATUS},
             after={1: STATUS},
             at_rest={1: STATUS},
-            unreadable={},
+            silent=(),
             series=(),
         ),
     )
@@ -85,7 +92,7 @@ def test_the_facts_are_those_of_the_stretch() -> None:
     assert story.recovery_seconds == pytest.approx(0.4)
     assert (story.pool_timeout_seconds, story.hold_seconds) == (1.5, 0.02)
     assert (story.most_connections, story.backends_at_rest, story.backends_before) == (10, 4, 5)
-    assert (story.checked_out_at_rest, story.processes_gone) == (3, 1)
+    assert story.checked_out_at_rest == 3
 
 
 def test_a_route_that_failed_before_says_nothing_and_is_named() -> None:
@@ -105,6 +112,15 @@ def test_a_route_that_nobody_requested_before_says_nothing() -> None:
     assert story.left_out == ()
 
 
+def test_routes_that_failed_afterwards_or_gave_no_answer_are_counted() -> None:
+    failed = [sample(at, Outcome.ERROR) for at in (1.2, 2.1, 2.2)]
+    hung = sample(1.5, Outcome.HANG, route="GET /tags")
+
+    story = story_of(held(*GOOD, sample(0.5, route="GET /tags"), *failed, hung, *BACK), Stay())
+
+    assert story.failing == (("GET /posts", 2), ("GET /tags", 1))
+
+
 def test_what_the_application_refuses_is_no_failure() -> None:
     refused = [sample(at, Outcome.REFUSED) for at in (0.2, 2.35, 2.55)]
 
@@ -117,6 +133,16 @@ def test_what_the_application_refuses_is_no_failure() -> None:
 def test_without_a_bound_of_a_pool_there_is_none_of_all() -> None:
     (only,) = held(*GOOD).slices
     window = replace(only.window, pools=(POOL, replace(POOL, size=None)))
+
+    story = story_of(replace(held(*GOOD), slices=(replace(only, window=window),)), Stay())
+
+    assert story.most_connections is None
+
+
+def test_pools_of_a_process_that_was_not_read_are_no_bound() -> None:
+    (only,) = held(*GOOD).slices
+    silent = UnreadProcess(2, Reading.END, "it timed out")
+    window = replace(only.window, unread=(silent,))
 
     story = story_of(replace(held(*GOOD), slices=(replace(only, window=window),)), Stay())
 

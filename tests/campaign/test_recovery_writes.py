@@ -63,5 +63,13 @@ def test_a_database_that_is_not_ours_is_asked_through_the_application(
     assert reckoning.lost == ("a",)  # the server answers with an empty document
 
 
+def test_a_key_is_looked_up_where_a_browser_would(server: CountingServer) -> None:
+    route = WriteRoute("/notes", BODY, get="/größe/{key}")
+
+    Ledger(outside(server.url, route), route, "harness-1-").reckoned("x", (Write("a b", 201),))
+
+    assert server.answered == ["/gr%C3%B6%C3%9Fe/a%20b"]
+
+
 def test_the_name_of_the_route_is_that_of_the_requests() -> None:
     assert Ledger(outside("", BY_SELECT), BY_SELECT, "").name == "POST /notes"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,17 +80,55 @@ def test_what_two_probes_found_alike_is_told_once() -> None:
     assert told.judgement.open.count(LEAK) == 1
 
 
+def test_what_two_probes_found_with_other_numbers_fails_both() -> None:
+    again = Outcome(
+        (ProbeVerdict("limit", Verdict.FAIL, "5 stay out"),),
+        findings=(replace(LEAK, title="5 stay out"),),
+    )
+
+    told = report(FAILED, again)
+
+    assert [item.verdict for item in told.probes] == [Verdict.FAIL, Verdict.FAIL]
+    assert [item.title for item in told.judgement.open] == ["5 stay out"]
+
+
+def test_the_graver_of_two_findings_is_told() -> None:
+    milder = replace(LEAK, severity=Severity.WARNING)
+
+    told = report(FAILED, Outcome(FAILED.verdicts, findings=(milder,)))
+
+    assert told.judgement.open == (LEAK,)
+
+
+def test_an_accepted_verdict_accepts_no_error_beside_it() -> None:
+    (own,) = report(TIMED_OUT).judgement.open
+    leaking = Outcome(TIMED_OUT.verdicts, findings=(LEAK,))
+
+    assert report(leaking, accepted=(own.identity,)).verdict is Verdict.FAIL
+    assert report(leaking, accepted=(own.identity, LEAK.identity)).verdict is Verdict.WARN
+
+
+def test_failures_come_first_whichever_probe_found_them() -> None:
+    mild = replace(LEAK, kind="blocked-loop", severity=Severity.WARNING)
+    note = replace(LEAK, kind="busy", severity=Severity.NOTE)
+    first = Outcome((ProbeVerdict("limit", Verdict.WARN, "1"),), findings=(note, mild))
+
+    told = report(first, FAILED)
+
+    assert told.judgement.open == (LEAK, mild, note)
+
+
 def test_allowances_of_what_other_commands_find_are_not_called_superfluous() -> None:
     assert (
         report(FAILED, accepted=("n-plus-one User.posts @ GET /users",)).judgement.unmatched == ()
     )
 
 
-def test_a_target_that_is_not_ours_is_named() -> None:
+def test_a_target_that_is_not_ours_is_named_in_place_of_the_configured_application() -> None:
     told = report(FAILED)
 
     assert (told.application, told.target, told.database) == (
-        "shop:app",
+        "http://shop.example",
         "http://shop.example",
         "",
     )

@@ -73,6 +73,8 @@ def test_statements_that_are_limited_end_with_their_clients(stand: Stand) -> Non
     (verdict,) = outcome.verdicts
     assert (verdict.verdict, outcome.findings) == (Verdict.PASS, ()), verdict.summary
     assert [phase.name for phase in outcome.phases] == ["disconnect", "after disconnect"]
+    # One number of clients that left, wherever it is told.
+    assert verdict.summary.startswith(f"{outcome.phases[0].note};")
 
 
 def test_a_stream_that_holds_its_session_starves_others(stand: Stand) -> None:

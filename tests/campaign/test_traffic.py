@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from harness.campaign.scenario import Scenario
-from harness.campaign.traffic import Load, traffic
-from harness.errors import ServerStartError
+from harness.campaign.traffic import Load, Traffic, traffic
+from harness.errors import MisuseError, ServerStartError
 from tests.load.conftest import CountingServer
 
 USER = """
@@ -53,6 +56,24 @@ def test_without_a_warm_up_every_answer_is_counted(
     assert result.users == 3
 
 
+def test_files_of_traffic_whose_owner_was_killed_go_with_the_next(
+    written: Written, server: CountingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "tmp"
+    left = temporary / "harness-traffic-left"
+    left.mkdir(parents=True, mode=0o700)
+    (left / "lives").touch()  # which nobody holds
+    (left / "plan.json").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+
+    with traffic(written("Reader"), Load(1, 1.0), host=server.url) as running:
+        during = {folder.name for folder in temporary.iterdir()}
+        running.result()
+
+    assert (len(during), left.name in during) == (1, False)
+    assert list(temporary.iterdir()) == []
+
+
 def test_what_is_sent_during_the_warm_up_is_not_counted(
     written: Written, server: CountingServer
 ) -> None:
@@ -72,7 +93,7 @@ def test_what_is_sent_during_the_warm_up_is_not_counted(
 def test_with_workers_a_warm_up_is_not_counted_either(
     written: Written, server: CountingServer
 ) -> None:
-    load = Load(2, 2.0, warm_up_seconds=1.0, options=("--processes", "2"))
+    load = Load(2, 2.0, warm_up_seconds=3.0, options=("--processes", "2"))
     with traffic(written("Reader"), load, host=server.url) as running:
         running.await_counting()
         before = len(server.answered)
@@ -129,6 +150,17 @@ def test_one_that_is_interrupted_tells_what_it_has_counted(
     assert result.tally.requests == len(server.answered) > 0
 
 
+def test_one_that_has_ended_by_itself_is_not_interrupted(
+    written: Written, server: CountingServer
+) -> None:
+    with traffic(written("Reader"), Load(2, 1.0), host=server.url) as running:
+        running.await_end()
+        before = running.result()
+        running.interrupt()
+
+        assert running.result().tally.requests == before.tally.requests > 0
+
+
 def test_locust_ends_with_the_block(written: Written, server: CountingServer) -> None:
     began = time.monotonic()
     with traffic(written("Reader"), Load(1, 60.0), host=server.url) as running:
@@ -136,3 +168,55 @@ def test_locust_ends_with_the_block(written: Written, server: CountingServer) ->
 
     assert running.process.returncode is not None
     assert time.monotonic() - began < 30
+
+
+def test_an_option_that_locust_does_not_know_is_misuse_that_names_it(
+    written: Written, server: CountingServer
+) -> None:
+    load = Load(1, 1.0, options=("--nope",))
+
+    with (
+        traffic(written("Reader"), load, host=server.url) as running,
+        pytest.raises(MisuseError, match="its options: unrecognized arguments: --nope") as caught,
+    ):
+        running.await_counting()
+
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("options", [("--processes", "2"), ("--processes=2",)])
+def test_workers_meet_their_master_where_nobody_else_does(
+    written: Written, server: CountingServer, options: tuple[str, ...]
+) -> None:
+    with traffic(written("Reader"), Load(2, 1.0, options=options), host=server.url) as running:
+        command = running.process.args
+
+    assert isinstance(command, list)
+    port = command[command.index("--master-bind-port") + 1]
+    assert command[command.index("--master-port") + 1] == port
+    assert port != "5557"  # Locust's own
+
+
+@pytest.mark.parametrize("options", [("--master-bind-port", "7"), ("--master-bind-port=7",)])
+def test_a_port_that_was_chosen_for_workers_is_left_alone(
+    written: Written, server: CountingServer, options: tuple[str, ...]
+) -> None:
+    load = Load(2, 1.0, options=("--processes=2", *options))
+    with traffic(written("Reader"), load, host=server.url) as running:
+        command = running.process.args
+
+    assert isinstance(command, list)
+    assert "--master-port" not in command
+
+
+def test_one_that_says_no_more_and_does_not_end_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("stuck", "utf-8")
+    script = "import os, time; os.close(1); time.sleep(30)"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
+    ) as process:
+        running = Traffic(process, Load(1, 1.0), tmp_path / "result", tmp_path / "log")
+        with pytest.raises(ServerStartError, match=r"ended too early \(exit code -9\)"):
+            running.await_counting()
+
+    assert process.returncode == -9

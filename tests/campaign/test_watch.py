@@ -30,7 +30,13 @@ def application() -> Iterator[_Application]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            told = {"active_requests": served.active, "outstanding": [], "failure": ""}
+            told = {
+                "pid": 1,
+                "active_requests": served.active,
+                "outstanding": [],
+                "routes": {},
+                "failure": "",
+            }
             self.send_response(200)
             self.end_headers()
             self.wfile.write(json.dumps(told).encode())

@@ -62,7 +62,7 @@ def status(**parts: Any) -> dict[str, Any]:  # noqa: ANN401 - of any type
 
 def pool(**parts: Any) -> dict[str, Any]:  # noqa: ANN401 - of any type
     """A pool of 3 + 1 that nobody has used but in what is named."""
-    counts = ("checkouts", "timeouts", "creations", "reclaimed", "checked_out", "waiting")
+    counts = ("checkouts", "timeouts", "creations", "open", "reclaimed", "checked_out", "waiting")
     return {
         **dict.fromkeys(counts, 0),
         "name": "pool 1",
@@ -81,7 +81,7 @@ def pool(**parts: Any) -> dict[str, Any]:  # noqa: ANN401 - of any type
 
 def route(**parts: Any) -> dict[str, Any]:  # noqa: ANN401 - of any type
     """A route that has done nothing but what is named."""
-    counts = ("requests", "statements", "active", "shared_sessions", "implicit_rollbacks")
+    counts = ("requests", "statements", "active", "shared_sessions")
     return {
         **dict.fromkeys(counts, 0),
         "statuses": {},

@@ -51,6 +51,9 @@ class Counted:
     def on_unattributed(self, *, is_first: bool) -> None:
         pass
 
+    def on_late(self, request: ActiveRequest, seconds: float, *, is_first: bool) -> None:
+        pass
+
     def on_shared(self, request: ActiveRequest) -> None:
         pass
 
@@ -179,7 +182,7 @@ def test_a_recording_whose_listener_was_taken_away_ends_well_and_says_that_it_wa
 
 def test_a_probe_whose_listener_was_taken_away_ends_well(blog: Engine) -> None:
     guard = Guard()
-    with CountingListener(Counted(), guard=guard).listening():
+    with CountingListener(Counted(), PoolListener(Observed()), guard=guard).listening():
         _take_away_the_newest(blog.dialect, "do_execute")
 
     assert "Engine.do_execute" in guard.failure

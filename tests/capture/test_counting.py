@@ -108,15 +108,15 @@ def test_many_rows_in_batches_are_one_statement_and_a_round_trip_each(
     numbers = Table("numbers", MetaData(), Column("id", Integer, primary_key=True))
     with engine.begin() as connection:
         numbers.create(connection)
-        before = request_under_way.statements
-        trips = request_under_way.round_trips
+        before = request_under_way.usage.statements
+        trips = request_under_way.usage.round_trips
         rows = [{"id": number} for number in range(6)]
         writing = insert(numbers).returning(numbers.c.id)
         paged = connection.execution_options(insertmanyvalues_page_size=2)
         paged.execute(writing, rows).all()
 
-    assert request_under_way.statements - before == 1
-    assert request_under_way.round_trips - trips == 3
+    assert request_under_way.usage.statements - before == 1
+    assert request_under_way.usage.round_trips - trips == 3
 
 
 @pytest.mark.parametrize("parameters", [[{"id": 1}, {"id": 2}], None])

@@ -136,6 +136,32 @@ def test_what_was_out_at_the_beginning_was_out() -> None:
     assert (told.peak_checked_out, told.peak_waiting) == (4, 9)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "closed"),
+    [
+        ({}, {"creations": 15, "open": 5}, 10),
+        ({"creations": 5, "open": 5}, {"creations": 40, "open": 5}, 35),
+        ({"creations": 5, "open": 5}, {"creations": 15, "open": 15}, 0),
+        ({"creations": 5, "open": 5}, {"creations": 5}, 5),
+    ],
+    ids=["a process that began", "churn", "a filling", "the end"],
+)
+def test_connections_that_ended_are_those_that_are_not_open_any_more(
+    first: Json, second: Json, closed: int
+) -> None:
+    before = {1: status(pools=[pool(**first)])} if first else {}
+    after = {1: status(uptime_seconds=1.0 if not first else 60.0, pools=[pool(**second)])}
+
+    assert only_pool(window(before, after)).closed == closed
+
+
+def test_a_probe_that_does_not_tell_what_is_open_leaves_unknown_what_ended() -> None:
+    old = pool(creations=15)
+    del old["open"]
+
+    assert only_pool(window({1: status()}, {1: status(pools=[old])})).closed is None
+
+
 def test_a_pool_has_the_same_name_in_every_process() -> None:
     after = {pid: status(uptime_seconds=1.0, pools=[pool()]) for pid in (1, 2)}
 
@@ -158,14 +184,15 @@ def test_peaks_are_the_most_that_there_were(first: list[str], second: list[str])
 def _walked(state: PoolState, steps: list[str]) -> Iterator[tuple[int, int]]:
     """Callers come, are served, give back or give up; connections out and waiters after each."""
     for step in steps:
+        is_somebody_asking = state.demand > state.checked_out
         if step == "ask":
-            state.change(1)
-        elif step == "get" and state.asking and state.checked_out < 3:
-            state.change(-1, 1)
+            state.ask()
+        elif step == "get" and is_somebody_asking and state.checked_out < 3:
+            state.take()
         elif step == "give" and state.checked_out:
-            state.change(0, -1)
-        elif step == "leave" and state.asking:
-            state.change(-1)
+            state.take_back(0.0, 0.0)
+        elif step == "leave" and is_somebody_asking:
+            state.go_without()
         yield state.checked_out, state.waiting
 
 
@@ -193,7 +220,8 @@ def test_stalls_are_differences_by_place() -> None:
     told = window(before, after).loop
 
     site = SourceLine("shop/orders.py", 13, "orders")
-    assert told.stalls == (Stall(StallCause.SYNC_SQL, 3, 1.5, 0.7, "", site),)
+    lag = told.lag.p99_seconds
+    assert told.stalls == (Stall(StallCause.SYNC_SQL, 3, 1.5, 0.7, "", site, lag),)
     assert told.lag.count == 1
     assert told.lag.mean_seconds == pytest.approx(0.7)
 
@@ -217,21 +245,28 @@ def test_a_stall_without_a_line_has_none() -> None:
     assert window({1: status()}, after).loop.stalls[0].site is None
 
 
-def test_the_loop_is_of_the_process_that_stalled_longest() -> None:
-    short = [stall(count=9, seconds=1.0, longest_seconds=0.2)]
+def test_the_stalls_are_of_all_processes_each_with_the_lag_of_its_own() -> None:
+    short = [stall("sync-sql", count=9, seconds=1.0, longest_seconds=0.2)]
     long = [stall(count=1, seconds=2.0, longest_seconds=2.0)]
     after = {
-        1: status(loop={"lag": times(3.0), "stalls": short}),
-        2: status(loop={"lag": times(2.0), "stalls": long}),
-        3: status(loop={"lag": times(4.0), "stalls": []}),
+        1: status(loop={"lag": times(0.3), "stalls": short}),
+        2: status(loop={"lag": times(0.2), "stalls": long}),
+        3: status(loop={"lag": times(0.4), "stalls": []}),
     }
 
     told = window({pid: status() for pid in after}, after).loop
 
-    assert (told.lag.max_seconds, told.stalls[0].seconds) == (2.0, 2.0)
+    assert [(each.cause, each.seconds) for each in told.stalls] == [
+        (StallCause.SYNC_SQL, 1.0),
+        (StallCause.OTHER, 2.0),
+    ]
+    assert [each.lag_p99_seconds for each in told.stalls] == [
+        pytest.approx(0.3, rel=0.2),
+        pytest.approx(0.2, rel=0.2),
+    ]
 
 
-def test_without_stalls_it_is_of_the_latest() -> None:
+def test_the_lag_is_of_the_latest_loop() -> None:
     after = {
         pid: status(loop={"lag": times(lag), "stalls": []})
         for pid, lag in ((1, 0.01), (2, 0.04), (3, 0.02))

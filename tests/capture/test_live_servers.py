@@ -1,25 +1,22 @@
 """The recorder in a process that serves real HTTP, and the probe of one that is served apart."""
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
 from itertools import pairwise
 from time import perf_counter
 from typing import Annotated
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import BackgroundTasks, Depends, FastAPI
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from harness.asgi.server import bound_socket
 from harness.capture import Phase, Recording, RequestTracker, SourceMap, recording
 from harness.checks.verdict import findings_of
 from harness.served import ServedApplication
 from target_app.models import User
 from tests.capture.answers import UserOut
+from tests.servers import served_in_thread
 
 Requested = Callable[..., Recording]
 
@@ -50,22 +47,6 @@ def app(blog: Engine) -> FastAPI:
     return app
 
 
-@contextmanager
-def _served(app: object) -> Iterator[str]:
-    """The address of an application under uvicorn, in a thread of this process."""
-    listener = bound_socket("127.0.0.1", 0)
-    listener.listen()  # clients wait from here on, until it has started
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))  # type: ignore[arg-type] # ASGI
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    with closing(listener):
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
 @pytest.fixture
 def requested(app: FastAPI, source: SourceMap) -> Requested:
     """What requests over real HTTP run in this process."""
@@ -74,7 +55,7 @@ def requested(app: FastAPI, source: SourceMap) -> Requested:
         tracker = RequestTracker()
         with (
             recording(source, requests=tracker) as recorder,
-            _served(tracker.wrap(app)) as url,
+            served_in_thread(tracker.wrap(app)) as url,
             httpx.Client(base_url=url) as client,
         ):
             for path in paths:

@@ -160,3 +160,50 @@ async def test_nothing_is_counted_after_the_block(meter: Meter, shop: httpx.Asyn
 
     status = meter.status()
     assert (status["routes"], status["pools"], status["unattributed_statements"]) == ({}, [], 0)
+
+
+async def test_methods_that_clients_make_up_are_one(meter: Meter, shop: httpx.AsyncClient) -> None:
+    with meter.listening():
+        for number in range(20):
+            await shop.request(f"MADE{number}", "/nowhere")
+            await shop.request(f"MADE{number}", "/users/1")
+
+    routes = meter.status()["routes"]
+    assert {name: route["requests"] for name, route in routes.items()} == {
+        "OTHER (no route)": 20,
+        "OTHER /users/{number}": 20,
+    }
+
+
+async def test_a_method_of_the_applications_own_keeps_its_name(meter: Meter) -> None:
+    app = FastAPI()
+
+    @app.api_route("/files", methods=["PROPFIND"])
+    async def files() -> None:
+        pass
+
+    transport = httpx.ASGITransport(meter.tracker.wrap(app))
+    with meter.listening():
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            await client.request("PROPFIND", "/files")
+
+    assert list(meter.status()["routes"]) == ["PROPFIND /files"]
+
+
+async def test_routes_beyond_a_thousand_are_counted_as_one(meter: Meter) -> None:
+    inner, app = FastAPI(), FastAPI()
+    inner.get("/")(_nothing)
+    app.mount("/{tenant}", inner)
+    transport = httpx.ASGITransport(meter.tracker.wrap(app))
+    with meter.listening():
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            for number in range(1010):
+                await client.get(f"/{number}/")
+
+    routes = meter.status()["routes"]
+    assert len(routes) == 1001
+    assert (routes["GET /7/"]["requests"], routes["(further routes)"]["requests"]) == (1, 10)
+
+
+async def _nothing() -> None:
+    pass

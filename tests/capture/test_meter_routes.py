@@ -10,18 +10,31 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 
 from harness.capture import RequestTracker
 from harness.capture.histogram import Histogram
 from harness.capture.meter import Meter
+from harness.capture.pool_state import Held, PoolState
+from harness.capture.route_counts import NOTED_AT_FIRST
 from harness.capture.source import SourceMap
 
 SELECT = text("SELECT 1")
+
+
+async def passed(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    return await call_next(request)
+
+
+def run_behind_middleware(app: FastAPI, layers: int) -> None:
+    """Each layer runs what it wraps, the endpoint in the end, in a task of its own."""
+    for _ in range(layers):
+        app.add_middleware(BaseHTTPMiddleware, dispatch=passed)
 
 
 @pytest.fixture
@@ -113,9 +126,12 @@ async def test_connections_held_at_once_are_counted_by_pool(
     assert route_of(measured)["held_at_once"] == {"pool 1": {"1": 1, "2": 2}}
 
 
+@pytest.mark.parametrize("layers", [0, 1])
 async def test_connections_of_gathered_tasks_are_not_held_by_one(
-    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter, layers: int
 ) -> None:
+    run_behind_middleware(app, layers)
+
     @app.get("/")
     async def fan_out() -> None:
         both_are_out = asyncio.Barrier(2)
@@ -132,9 +148,12 @@ async def test_connections_of_gathered_tasks_are_not_held_by_one(
     assert route_of(measured)["held_at_once"] == {"pool 1": {"1": 1}}
 
 
+@pytest.mark.parametrize("layers", [0, 1, 2])
 async def test_a_task_that_is_awaited_with_a_connection_out_takes_a_second_one(
-    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter, layers: int
 ) -> None:
+    run_behind_middleware(app, layers)
+
     @app.get("/")
     async def parent() -> None:
         async def part() -> None:
@@ -310,23 +329,6 @@ async def test_a_cancelled_statement_leaves_no_trace(
     assert measured.status()["outstanding"] == []
 
 
-async def test_a_transaction_that_nobody_ended_is_an_implicit_rollback(
-    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
-) -> None:
-    @app.get("/")
-    async def forget(commit: bool) -> None:
-        async with engine.connect() as connection:
-            await connection.execute(SELECT)
-            if commit:
-                await connection.commit()
-
-    await requests.get("/", params={"commit": True})
-    before = route_of(measured)["implicit_rollbacks"]
-    await requests.get("/", params={"commit": False})
-
-    assert (before, route_of(measured)["implicit_rollbacks"]) == (0, 1)
-
-
 async def test_what_comes_back_after_the_request_belongs_to_its_route(
     app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
 ) -> None:
@@ -341,6 +343,72 @@ async def test_what_comes_back_after_the_request_belongs_to_its_route(
     await kept.pop().close()
 
     assert (before, route_of(measured)["checkouts"]) == (0, 1)
+
+
+async def test_what_a_task_does_after_its_request_is_counted_for_the_route(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    tasks, may_begin = [], asyncio.Event()
+
+    async def work() -> None:
+        await may_begin.wait()
+        async with engine.connect() as connection:
+            await connection.execute(SELECT)
+
+    @app.get("/")
+    async def fire() -> None:
+        tasks.append(asyncio.create_task(work()))
+
+    await requests.get("/")
+    before = route_of(measured)
+    may_begin.set()
+    await asyncio.gather(*tasks)
+
+    after = route_of(measured)
+    assert (before["statements"], before["checkouts"], before["busy_seconds"]) == (0, 0, 0.0)
+    assert (after["statements"], after["round_trips"], after["checkouts"]) == (1, 1, 1)
+    assert 0 < after["busy_seconds"] < after["hold"]["sum_seconds"]
+
+
+async def test_lines_are_noted_until_connections_come_back_and_again_from_when_one_does_not(
+    app: FastAPI, engine: AsyncEngine, requests: httpx.AsyncClient, measured: Meter
+) -> None:
+    kept = []
+
+    @app.get("/")
+    async def perhaps_keep(keep: bool) -> None:
+        kept.append(await engine.connect())
+        if not keep:
+            await kept.pop().close()
+
+    for _ in range(NOTED_AT_FIRST):
+        await requests.get("/", params={"keep": False})
+    first = await _leaked(requests, measured)
+    await kept.pop().close()
+    second = await _leaked(requests, measured)
+    await kept.pop().close()
+
+    assert (first["route"], first["site"]) == ("GET /", None)
+    assert second["site"]["function"].endswith("perhaps_keep")
+
+
+async def _leaked(requests: httpx.AsyncClient, measured: Meter) -> dict[str, Any]:
+    await requests.get("/", params={"keep": True})
+    (entry,) = measured.status()["outstanding"]
+    told: dict[str, Any] = entry
+    return told
+
+
+async def test_a_long_hold_makes_all_lines_of_its_route_wanted(measured: Meter) -> None:
+    request = measured.tracker.begin({"type": "http", "method": "GET", "path": "/"})
+    pool = PoolState("pool 1", size=1, max_overflow=0, timeout_seconds=1)
+    measured.on_start(request)
+    before = request.usage.route.lines_wanted if request.usage.route else None
+    measured.on_return(Held(None, pool, request, request), hold_seconds=1.0)
+
+    assert before == NOTED_AT_FIRST
+    assert request.usage.route is not None
+    assert request.usage.route.lines_wanted > 10**9
 
 
 # Older versions of SQLAlchemy drop the connection without closing it.

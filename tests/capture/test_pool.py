@@ -1,5 +1,6 @@
 """Connections leaving the pool and coming back, counted and timed."""
 
+import gc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -12,13 +13,14 @@ import pytest
 from sqlalchemy import Dialect, Engine, create_engine, event, text
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import NullPool, Pool, QueuePool
+from sqlalchemy.pool import NullPool, Pool, PoolProxiedConnection, QueuePool
 
 from harness.capture import SourceMap, recording
 from harness.capture.pool import PoolListener
 from harness.capture.pool_state import Held, PoolState
 from harness.capture.recording import Checkout
-from harness.capture.requests import ActiveRequest, RequestTracker, current_request
+from harness.capture.requests import ActiveRequest, current_request
+from harness.capture.tracking import RequestTracker
 from harness.errors import BlindRecorderError
 
 
@@ -72,6 +74,73 @@ def test_a_checkout_is_reported_when_the_connection_is_back(
 
     assert listener.pools[0].checked_out == 0
     assert [checkout.pool for checkout in collected.checkouts] == ["pool 1"]
+
+
+def _burst(engine: Engine) -> None:
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(engine.connect())
+
+
+def _invalidated(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.invalidate()
+
+
+def _detached(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.detach()
+
+
+def _replaced(engine: Engine) -> None:
+    _invalidated(engine)
+    engine.connect().close()
+
+
+def _disposed(engine: Engine) -> None:
+    engine.connect().close()
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("use", "creations", "still_open"),
+    [
+        (_burst, 3, 1),
+        (_invalidated, 1, 0),
+        (_detached, 1, 0),
+        (_replaced, 2, 1),
+        (_disposed, 1, 0),
+    ],
+)
+def test_a_connection_is_open_until_the_pool_has_it_no_more(
+    tmp_path: Path,
+    listener: PoolListener,
+    *,
+    use: Callable[[Engine], None],
+    creations: int,
+    still_open: int,
+) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/pool.db", pool_size=1, max_overflow=2)
+    use(engine)
+
+    state = listener.pools[0]
+    assert (state.creations, state.open_connections) == (creations, still_open)
+    engine.dispose()
+
+
+def test_a_connection_that_is_out_is_open(engine: Engine, listener: PoolListener) -> None:
+    with engine.connect():
+        assert listener.pools[0].open_connections == 1
+
+
+def test_places_of_connections_are_not_kept_alive(engine: Engine, listener: PoolListener) -> None:
+    for _ in range(3):
+        engine.connect().close()
+        engine.dispose()
+    gc.collect()
+
+    # A leak of one entry for each connection would show nowhere else.
+    assert [len(state._places) for state in listener.pools] == [0, 0, 0]  # noqa: SLF001
 
 
 def test_the_size_of_the_pool_is_known(engine: Engine, listener: PoolListener) -> None:
@@ -194,7 +263,7 @@ def test_a_connection_that_the_application_refuses_is_out_once(
     with engine.connect():
         assert listener.pools[0].checked_out == 1
 
-    assert (listener.pools[0].checked_out, listener.pools[0].asking) == (0, 0)
+    assert (listener.pools[0].checked_out, listener.pools[0].demand) == (0, 0)
 
 
 def test_a_pool_that_dispose_made_anew_is_counted(engine: Engine, listener: PoolListener) -> None:
@@ -264,7 +333,36 @@ def test_nothing_is_heard_of_connections_that_come_back_after_the_block(
 
     connection.close()
 
-    assert (listener.pools[0].checked_out, collected.checkouts) == (1, [])
+    assert (listener.pools[0].checkouts, collected.checkouts) == (1, [])
+
+
+def test_what_is_out_when_the_block_ends_is_not_out_in_the_next(
+    engine: Engine, collected: Collected
+) -> None:
+    listener = PoolListener(collected)
+    with listener.listening():
+        connection = engine.connect()
+    connection.close()
+
+    with listener.listening():
+        [state] = listener.pools
+        found = listener.held, state.checked_out, state.demand, state.waiting
+
+    assert found == ((), 0, 0, 0)
+
+
+def test_a_connection_that_leaves_the_pool_at_once_keeps_nobody_waiting(
+    engine: Engine, listener: PoolListener
+) -> None:
+    @event.listens_for(engine, "checkout")
+    def leave(_: object, __: object, proxy: PoolProxiedConnection) -> None:
+        proxy.detach()
+
+    for _ in range(3):
+        engine.connect().close()
+
+    [state] = listener.pools
+    assert (state.checkouts, state.checked_out, state.demand) == (3, 0, 0)
 
 
 class ReticentPool(QueuePool):

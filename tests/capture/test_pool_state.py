@@ -94,14 +94,14 @@ def test_nobody_waits_for_a_free_connection(meter: Meter, engine: Engine) -> Non
 
 def test_several_waiters_at_once_are_one_stretch_of_time() -> None:
     pool = PoolState("pool 1", size=1, max_overflow=0, timeout_seconds=1)
-    pool.change(asking=1)
-    pool.change(asking=-1, checked_out=1)
-    pool.change(asking=1)
-    pool.change(asking=1)
-    pool.change(asking=-1)
-    pool.change(asking=-1)
+    pool.ask()
+    pool.take()
+    pool.ask()
+    pool.ask()
+    pool.go_without()
+    pool.go_without()
     before = pool.waiting_seconds
-    pool.change()
+    pool.wait_on()
 
     assert pool.waiting_at == {1: 1, 2: 1}
     assert 0 < before == pool.waiting_seconds

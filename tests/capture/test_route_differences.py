@@ -33,7 +33,6 @@ REQUESTS = st.fixed_dictionaries(
         "holds": st.lists(st.tuples(DURATIONS, DURATIONS), max_size=3),
         "waits": st.lists(DURATIONS, max_size=2),
         "shared": FEW,
-        "rollbacks": FEW,
     }
 )
 GROUPS = st.lists(st.lists(REQUESTS, min_size=1, max_size=4), max_size=4)
@@ -61,7 +60,6 @@ def told_of(groups: Sequence[Group]) -> Json:
         busy_seconds=sum(request["busy_seconds"] for request in requests),
         held_at_once={name: dict(levels) for name, levels in held.items()},
         shared_sessions=sum(request["shared"] for request in requests),
-        implicit_rollbacks=sum(request["rollbacks"] for request in requests),
     )
     return status(routes={"GET /": counted} if groups else {})
 
@@ -81,7 +79,6 @@ def test_what_is_told_is_what_was_recorded_between(first: list[Group], second: l
     assert route.errors == statuses[500] + statuses[502] + statuses[None]
     assert route.shed == statuses[503]
     assert route.shared_sessions == sum(request["shared"] for request in requests)
-    assert route.implicit_rollbacks == sum(request["rollbacks"] for request in requests)
     assert route.peak_concurrency == max(len(group) for group in second)
     assert route.held_at_once == max(request["held"][1] for request in requests)
     assert bool(route.pool) == (route.held_at_once > 0)
@@ -97,7 +94,7 @@ def test_what_is_told_is_what_was_recorded_between(first: list[Group], second: l
 
 def test_processes_add_up_and_peaks_do_not() -> None:
     asked: dict[str, Any] = {"status": 200, "statements": 2, "seconds": 0.1, "busy_seconds": 0.0}
-    asked |= {"holds": [(0.1, 0.2)], "waits": [], "shared": 0, "rollbacks": 0}
+    asked |= {"holds": [(0.1, 0.2)], "waits": [], "shared": 0}
     shallow: Group = [{**asked, "held": ("pool 1", 1)}] * 3
     deep: Group = [{**asked, "held": ("pool 2", 4)}] * 2
     after = {1: told_of([shallow]), 2: told_of([deep])}

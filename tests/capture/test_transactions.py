@@ -11,7 +11,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import StaticPool
 
 from harness.capture.recording import Transaction
-from harness.capture.requests import ActiveRequest, RequestTracker, current_request
+from harness.capture.requests import ActiveRequest, current_request
+from harness.capture.tracking import RequestTracker
 from harness.capture.transactions import TransactionListener
 
 

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from inspect import getsource
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,14 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture
-def findings_of(template: Path, tmp_path: Path) -> Callable[[Case], list[Finding]]:
+@pytest.fixture(scope="module")
+def findings_of(template: Path) -> Callable[[Case], list[Finding]]:
+    """What the checks say of a handler, which is called once."""
+    copy = template.with_name("copy.db")
+
+    @cache
     def find(case: Case) -> list[Finding]:
-        with closing(on_sqlite(Path(shutil.copy(template, tmp_path)))) as databases:
+        with closing(on_sqlite(Path(shutil.copy(template, copy)))) as databases:
             return statement_findings(called(case, databases))
 
     return find

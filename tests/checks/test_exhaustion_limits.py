@@ -6,7 +6,7 @@ import pytest
 
 from harness.capture.traffic import Distribution, ExhaustionStory, Outcome, RequestOutcome
 from harness.checks.exhaustion import exhaustion
-from harness.checks.exhaustion_limits import Backends
+from harness.checks.exhaustion_limits import Backends, log_bytes_per_failure
 from harness.checks.probe import finding_of
 from harness.findings import Verdict
 
@@ -176,6 +176,22 @@ def test_blocked_tables_serve_nobody_and_nobody_calls_it_waste() -> None:
     assert exhaustion(story).verdict is Verdict.PASS
 
 
+def test_the_log_per_failure_is_that_of_all_failures_as_the_log_is_of_all_of_the_story() -> None:
+    late = RequestOutcome(20.5, 1.0, Outcome.SHED)
+    story = replace(HEALTHY, outcomes=(*HEALTHY.outcomes, *(late,) * 40), log_bytes=40 * 3000)
+
+    assert log_bytes_per_failure(story) == 1500
+    assert exhaustion(story).verdict is Verdict.PASS
+
+
+def test_requests_that_hang_or_are_refused_are_no_failures_that_log() -> None:
+    silent = tuple(RequestOutcome(12.0, 9.0, each) for each in (Outcome.HANG, Outcome.REFUSED))
+    story = replace(HEALTHY, outcomes=silent)
+
+    assert log_bytes_per_failure(story) is None
+    assert log_bytes_per_failure(replace(story, log_bytes=None)) is None
+
+
 def test_a_long_time_limit_may_be_missed_by_a_tenth() -> None:
     patient = replace(HEALTHY, pool_timeout_seconds=30.0)
     judged = [
@@ -242,3 +258,18 @@ def test_a_loop_that_stands_still_is_why_nothing_came_back() -> None:
     still = replace(HEALTHY, recovery_seconds=None, without_database=_times(mean=1.0, last=20.7))
 
     assert exhaustion(still).summary.startswith("stalls: ")
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(19, Verdict.WARN), (20, Verdict.FAIL)])
+def test_a_single_pause_is_no_stall_where_few_were_asked(count: int, verdict: Verdict) -> None:
+    judged = exhaustion(
+        replace(HEALTHY, without_database=_times(mean=0.004, last=0.6, count=count))
+    )
+
+    assert judged.verdict is verdict
+
+
+def test_a_few_that_all_waited_are_a_stall() -> None:
+    judged = exhaustion(replace(HEALTHY, without_database=_times(mean=0.6, last=0.7, count=3)))
+
+    assert judged.summary.startswith("stalls: ")

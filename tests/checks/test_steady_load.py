@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.capture.traffic import Distribution, LoadStory, PoolRow
+from harness.capture.traffic import Distribution, LoadStory, PoolRow, RouteRow
 from harness.checks.steady_load import connections_returned, pool_timeouts, steady_answers
 from harness.findings import Verdict
 
@@ -58,6 +58,19 @@ def test_one_failed_answer_fails(story: LoadStory) -> None:
     assert judged.summary == "400 requests by 10 users in 20 s, 1 failed"
 
 
+def test_a_failure_is_told_with_its_worst_routes_and_answers(story: LoadStory) -> None:
+    failed = {"GET /a": (("404", 467), ("no answer", 2)), "GET /b": (("500", 30), ("503", 1))}
+    rows = tuple(
+        RouteRow(route, 500, 500, NO_TIME, None, failed=kinds) for route, kinds in failed.items()
+    )
+
+    judged = steady_answers(replace(story, failures=500, routes=rows))
+
+    assert judged.summary.partition("failed: ")[2] == (
+        "GET /a: 404 × 467, GET /b: 500 × 30, GET /a: no answer × 2, and 1 more"  # noqa: RUF001
+    )
+
+
 def test_no_request_is_inconclusive(story: LoadStory) -> None:
     assert steady_answers(replace(story, requests=0)).verdict is Verdict.INCONCLUSIVE
 
@@ -69,6 +82,17 @@ def test_one_timeout_of_any_pool_fails(story: LoadStory) -> None:
 
     assert judged.verdict is Verdict.FAIL
     assert judged.summary.startswith("pool 1: peak 9 of 15 out, 2 waiting, pool 2: ")
+
+
+@pytest.mark.parametrize("limits", [(0, -1), (5, -1), (0, 0)])
+def test_a_pool_without_a_limit_is_told_without_one(
+    story: LoadStory, limits: tuple[int, int]
+) -> None:
+    unbounded = replace(POOL, size=limits[0], max_overflow=limits[1])
+
+    judged = pool_timeouts(replace(story, pools=(unbounded,)))
+
+    assert judged.summary == "pool 1: peak 9 out, 2 waiting, 0 timeouts"
 
 
 def test_a_connection_that_stayed_out_fails(story: LoadStory) -> None:

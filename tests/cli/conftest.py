@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.load.conftest import server
+
+__all__ = ["RunHarness", "run_harness", "server"]
+
 RunHarness = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -74,7 +74,13 @@ def test_a_taken_port_is_named(run_harness: RunHarness) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nonsense"], ["serve", "--port", "99999"], ["checkup", "--ouput", "x"]]
+    "arguments",
+    [
+        ["nonsense"],
+        ["serve", "--port", "99999"],
+        ["serve", "--pool-timeout", "nan"],
+        ["checkup", "--ouput", "x"],
+    ],
 )
 def test_misuse_of_the_command_line_is_exit_code_2(
     run_harness: RunHarness, arguments: list[str]

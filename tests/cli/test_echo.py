@@ -176,9 +176,11 @@ def test_a_packed_log_is_read(run_harness: RunHarness, log: Path) -> None:
     assert "statements    43" in run_harness("echo", str(packed)).stdout
 
 
-def test_a_damaged_packed_log_is_misuse(run_harness: RunHarness, log: Path) -> None:
-    packed = log.with_suffix(".gz")
-    packed.write_bytes(gzip.compress(log.read_bytes())[:-20])
+@pytest.mark.parametrize("damage", ["cut off", "overwritten"])
+def test_a_damaged_packed_log_is_misuse(run_harness: RunHarness, log: Path, damage: str) -> None:
+    packed, whole = log.with_suffix(".gz"), gzip.compress(log.read_bytes())
+    harm = whole[:-20] if damage == "cut off" else whole[:20] + b"\xff" * 40 + whole[60:]
+    packed.write_bytes(harm)
 
     ended = run_harness("echo", str(packed))
 

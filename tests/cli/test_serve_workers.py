@@ -18,12 +18,12 @@ import pytest
 
 from harness.errors import ServerStartError
 from harness.served import ServedApplication, Worker, owned_process, serving
-from harness.statuses import read_status, statuses_behind
+from harness.statuses import read_status, told_behind
 from tests.processes import started
 from tests.rig.projects import write_project
 
 TOKEN = "secret"
-WITHIN_SECONDS = 8.0
+WITHIN_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +99,9 @@ def test_processes_behind_one_address_are_found_by_asking_again(project: Path) -
     with command(project, "--workers", "3", "--json") as process:
         served = announced(process)
         with busy(served):
-            found = statuses_behind(served.url, TOKEN)
+            told = told_behind(served.url, TOKEN)
 
-    assert set(found) == {worker.pid for worker in served.workers}
+    assert set(told.statuses) == {worker.pid for worker in served.workers}
 
 
 @contextmanager
@@ -149,6 +149,17 @@ def test_the_processes_end_with_the_command(project: Path, number: int) -> None:
         process.wait(60)
 
     assert await_ended(pids) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_is_told_once_for_all(project: Path, number: int) -> None:
+    with command(project, "--workers", "2", "--json") as process:
+        announced(process)
+        os.kill(process.pid, number)
+        _, errors = process.communicate(timeout=60)
+
+    assert errors.count("harness: interrupted") == 1
+    assert process.returncode == 130
 
 
 def test_a_worker_that_ends_by_itself_ends_the_command(project: Path) -> None:

@@ -27,7 +27,7 @@ from harness.errors import ServerStartError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-GONE_SECONDS = 5.0
+GONE_SECONDS = 30.0  # a reaper waits 3 s for a server that does not react
 
 STARTER = """
 import sys

@@ -23,7 +23,7 @@ from harness.database.session import SessionFolder
 from harness.database.system import SystemServer, look_for_programs
 from harness.errors import NoPostgresError, ServerStartError
 
-GONE_SECONDS = 5.0
+GONE_SECONDS = 30.0
 STARTER = """
 import sys
 from harness.database.system import SystemServer

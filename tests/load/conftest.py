@@ -5,6 +5,7 @@ No database: what is tested here is on the generator's side alone.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -13,15 +14,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.load.result import LoadResult
+from harness.middleware import STATUS_PATH
+from tests.capture.readings import pool, status
 
 _SCENARIO = """
 from locust import constant, task
@@ -48,10 +52,23 @@ class CountingServer:
     """How long it takes to answer."""
     text: str = "{}"
     """What it answers."""
+    probe: dict[str, Any] | None = None
+    """The status that it tells, to whatever token."""
+    is_probe_hidden: bool = False
+    """Whether whoever asks for the status is told that there is none."""
+    probe_answers: threading.Event = field(default_factory=threading.Event)
+    """Cleared: questions for the status wait for it."""
+    probe_asked: threading.Event = field(default_factory=threading.Event)
+    """Set by a question for the status."""
+    questions: int = 0
+    """For the status."""
     openapi: str = '{"paths": {"/pages": {"get": {}}}}'
     answered: list[str] = field(default_factory=list)
     some: threading.Event = field(default_factory=threading.Event)
     """Set by the first request."""
+
+    def __post_init__(self) -> None:
+        self.probe_answers.set()
 
 
 @pytest.fixture
@@ -66,10 +83,20 @@ def server() -> Iterator[CountingServer]:
             if self.path == "/openapi.json":
                 self._answer(HTTPStatus.OK, counting.openapi)
                 return
+            if self.path == STATUS_PATH and (counting.probe or counting.is_probe_hidden):
+                self._tell_status()
+                return
             counting.some.set()
             threading.Event().wait(counting.seconds)
             counting.answered.append(self.path)
             self._answer(counting.status, counting.text)
+
+        def _tell_status(self) -> None:
+            counting.questions += 1
+            counting.probe_asked.set()
+            counting.probe_answers.wait(_PATIENCE_SECONDS)
+            code = HTTPStatus.NOT_FOUND if counting.is_probe_hidden else HTTPStatus.OK
+            self._answer(code, json.dumps(counting.probe))
 
         def _answer(self, status: HTTPStatus, text: str) -> None:
             self.send_response(status)
@@ -92,8 +119,14 @@ def server() -> Iterator[CountingServer]:
         thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield counting
+        counting.probe_answers.set()
         listening.shutdown()
         thread.join()
+
+
+def told_by_probe(*pools: dict[str, Any]) -> dict[str, Any]:
+    """The status of a process with these pools, or with one that nobody has used."""
+    return status(pid=1, failure=None, uptime_seconds=600.0, pools=list(pools) or [pool()])
 
 
 @dataclass(frozen=True)
@@ -104,6 +137,7 @@ class Generator:
     scenario: Path
     result_file: Path
     environment: Mapping[str, str]
+    token: str = ""
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
@@ -111,7 +145,7 @@ class Generator:
         process = subprocess.Popen(
             [sys.executable, "-m", "locust", "-f", str(self.scenario), *arguments],
             cwd=self.scenario.parent,
-            env={**self.environment, "HARNESS_TOKEN": ""},
+            env={**self.environment, "HARNESS_TOKEN": self.token},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -183,4 +217,5 @@ def _members(group: int) -> list[int]:
 
 def _kill_group(group: int) -> None:
     for pid in _members(group):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.kill(pid, signal.SIGKILL)

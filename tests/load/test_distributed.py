@@ -7,18 +7,16 @@ import re
 import signal
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
-from tests.load.conftest import CountingServer, Generator
+from tests.capture.readings import pool
+from tests.load.conftest import CountingServer, Generator, told_by_probe
 
-# Locust's port is a fixed one: whoever else runs it on this machine may meet us there.
-pytestmark = [
-    pytest.mark.flaky(reruns=3),
-    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc"),
-]
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
 
 def test_forked_workers_lose_nothing_not_even_what_is_in_flight_at_the_end(
@@ -32,6 +30,19 @@ def test_forked_workers_lose_nothing_not_even_what_is_in_flight_at_the_end(
     assert result.tally.requests == len(server.answered) > 0, said
     assert (result.workers, result.losses) == (2, ())
     assert [one.good for one in result.tally.timeline.moments()] != []
+    assert code == 0
+
+
+@pytest.mark.parametrize("processes", [(), ("--processes", "2")], ids=["one", "workers"])
+def test_what_others_have_done_to_the_pool_before_is_not_of_the_run(
+    processes: tuple[str, ...], server: CountingServer, generator: Generator
+) -> None:
+    server.probe = told_by_probe(pool(timeouts=36, checkouts=100))
+
+    code, said = replace(generator, token="any").run("-t", "3s", *processes)
+
+    assert "harness: pool   pass" in said
+    assert "harness: leak   pass         all of 0 checkouts came back" in said
     assert code == 0
 
 
@@ -105,6 +116,26 @@ def test_a_worker_that_leaves_in_order_loses_nothing_but_is_told(
     assert generator.result.tally.requests == len(server.answered) > 0
     assert "harness: counts inconclusive 1 of 2 workers went away before the end" in said
     assert judge.returncode == 3
+
+
+@pytest.mark.parametrize("rate", [(), ("--arrival-rate", "20")], ids=["closed", "open"])
+def test_a_worker_that_cannot_start_its_users_makes_the_verdict_inconclusive(
+    rate: tuple[str, ...], generator: Generator
+) -> None:
+    foreign = generator.scenario.with_name("old_image.py")
+    text = generator.scenario.read_text(encoding="utf-8")
+    foreign.write_text(text.replace("Visitor", "Guest"), encoding="utf-8")
+    port = str(_free_port())
+    worker = ("--worker", "--master-port", port)
+    master = ("-t", "3s", "--master", "--expect-workers", "2", "--master-bind-port", port)
+
+    with generator.started(*worker), replace(generator, scenario=foreign).started(*worker):
+        code, said = generator.run(*master, *rate)
+
+    assert "harness: counts inconclusive 2 of 4 users ran at most" in said
+    assert not re.search(r"harness: (load|rate) +pass", said)
+    assert (generator.result.users, generator.result.workers) == (2, 2)
+    assert code == 3
 
 
 def test_workers_end_with_a_master_that_was_killed(

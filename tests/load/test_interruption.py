@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.load.conftest import CountingServer, Generator
+
+_FORGETFUL = """
+from locust import events
+
+@events.test_stopping.add_listener
+def forget(environment, **_):
+    environment.user_classes = []
+"""
+_HANGING = """
+import threading
+from pathlib import Path
+
+Path({begun!r}).write_bytes(b"imported")
+threading.Event().wait()
+"""
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
@@ -37,8 +55,31 @@ def test_an_interruption_tells_what_is_known_and_leaves_nothing(
     result = generator.result
     assert result.is_interrupted
     assert result.tally.requests == len(server.answered) > 0
-    assert f"harness: load   interrupted  {len(server.answered)} requests" in said
+    assert said.count(f"harness: load   interrupted  {len(server.answered)} requests") == 1
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_tells_what_is_known_where_locust_cannot_stop_its_users(
+    number: signal.Signals,
+    server: CountingServer,
+    generator: Generator,
+    members: Callable[[int], list[int]],
+) -> None:
+    text = generator.scenario.read_text(encoding="utf-8")
+    generator.scenario.write_text(text + _FORGETFUL, encoding="utf-8")
+    with generator.started(*generator.headless("-t", "60s")) as process:
+        assert server.some.wait(30)
+
+        os.kill(process.pid, number)
+        said, _ = process.communicate(timeout=30)
+
+        assert members(process.pid) == []
+    assert said.count("harness: Locust could not stop its users: KeyError('Visitor')") == 1
+    assert said.count("harness: load   interrupted ") == 1
+    assert "Traceback" not in said
+    assert process.returncode == 130
+    assert generator.result.is_interrupted
 
 
 def test_ctrl_c_while_workers_are_awaited_ends_it(
@@ -55,3 +96,43 @@ def test_ctrl_c_while_workers_are_awaited_ends_it(
         assert process.returncode == 130, said
         assert members(process.pid) == []
     assert "Traceback" not in said
+
+
+def test_ctrl_c_while_the_application_is_started_leaves_no_file(
+    generator: Generator, members: Callable[[int], list[int]], tmp_path: Path
+) -> None:
+    begun, folder = tmp_path / "begun", tmp_path / "tmp"
+    os.mkfifo(begun)
+    folder.mkdir()
+    (tmp_path / "hanging_shop.py").write_text(_HANGING.format(begun=str(begun)), encoding="utf-8")
+    project = '[tool.harness]\napp = "hanging_shop:app"\npostgres = "sqlite"\n'
+    (tmp_path / "pyproject.toml").write_text(project, encoding="utf-8")
+    own = {key: value for key, value in generator.environment.items() if "HARNESS_" not in key}
+    served = replace(generator, environment={**own, "TMPDIR": str(folder)})
+    with served.started("--headless", "-u", "1", "-t", "9s") as process:
+        begun.read_bytes()
+
+        os.killpg(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=30)
+
+        assert members(process.pid) == []
+    assert "harness: interrupted; what was started stops" in said
+    assert process.returncode == 130
+    assert list(folder.glob("*.log")) == []
+
+
+def test_ctrl_c_between_locust_and_the_campaign_it_becomes_is_said_in_a_line() -> None:
+    """Locust blocks the signal on its way; it arrives as the command lets it through."""
+    script = (
+        "import os, signal, sys\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'harness', '--help'])\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ended.stderr == "harness: interrupted; everything that was started is stopped\n"
+    assert ended.returncode == 130

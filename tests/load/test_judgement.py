@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import ExitCode
-from harness.findings import Verdict
-from harness.load.judgement import exit_code, interrupted_line, judged_load
+from harness.findings import ProbeVerdict, Verdict
+from harness.load.judgement import exit_code, interrupted_line, judged_load, line_of
 from harness.load.result import LoadResult
-from harness.load.statuses import combined
 from harness.load.tally import Answer, Tally
 
 
@@ -48,6 +47,14 @@ OPEN = replace(HEALTHY, target_rate=100.0)
             {"load": Verdict.FAIL, "counts": Verdict.INCONCLUSIVE, "pool": Verdict.SKIPPED},
         ),
         (
+            replace(OPEN, losses=("1 of 2 workers had no users",)),
+            {"counts": Verdict.INCONCLUSIVE, "pool": Verdict.SKIPPED},
+        ),
+        (
+            replace(HEALTHY, unstarted_users=7),
+            {"load": Verdict.PASS, "users": Verdict.WARN, "pool": Verdict.SKIPPED},
+        ),
+        (
             replace(HEALTHY, generator_cpu=0.9),
             {"load": Verdict.PASS, "cpu": Verdict.WARN, "pool": Verdict.SKIPPED},
         ),
@@ -64,6 +71,7 @@ def test_what_is_said_of_a_run(result: LoadResult, told: dict[str, Verdict]) -> 
     [
         (HEALTHY, ExitCode.CLEAN),
         (replace(HEALTHY, generator_cpu=0.9), ExitCode.CLEAN),
+        (replace(HEALTHY, unstarted_users=7), ExitCode.CLEAN),
         (replace(HEALTHY, losses=("gone",)), ExitCode.ENVIRONMENT),
         (replace(_result(failed=1), losses=("gone",)), ExitCode.FINDINGS),
         (_result(good=0), ExitCode.ENVIRONMENT),
@@ -76,19 +84,13 @@ def test_the_worst_verdict_is_the_exit_code(result: LoadResult, code: ExitCode) 
 def test_an_interrupted_run_is_told_as_far_as_it_came() -> None:
     line = interrupted_line(_result(failed=3))
 
-    assert line == "harness: load   interrupted  103 requests by 1 users in 1 s, 3 failed"
+    told = "103 requests by 1 user in 1 s, 3 failed: GET /: error × 3"  # noqa: RUF001 - times
+    assert " ".join(line.replace("\nharness:  ", "").split()) == f"harness: load interrupted {told}"
 
 
-def test_processes_are_counted_together_and_their_pools_apart() -> None:
-    statuses = [
-        {"pid": pid, "routes": {"GET /": {"requests": pid, "statements": 2 * pid}}, "pools": [pool]}
-        for pid, pool in ((1, {"name": "pool 1"}), (2, {"name": "pool 1"}))
-    ]
+def test_no_line_of_a_verdict_is_wider_than_a_terminal() -> None:
+    lines = line_of(ProbeVerdict("rate", Verdict.INCONCLUSIVE, "so many words " * 20)).splitlines()
 
-    both = combined(statuses)
-
-    assert both["routes"] == {"GET /": {"requests": 3, "statements": 6}}
-    assert [pool["name"] for pool in both["pools"]] == [
-        "pool 1 of process 1",
-        "pool 1 of process 2",
-    ]
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 80
+    assert all(line.startswith("harness: ") for line in lines)

@@ -99,7 +99,6 @@ def endless() -> Iterator[tuple[str, list[int]]]:
 
     def stream(connection: socket.socket) -> None:
         with closing(connection), suppress(OSError):
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             connection.recv(4096)
             connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
             sent.append(0)
@@ -137,7 +136,8 @@ def test_a_body_without_an_end_is_read_slowly_and_then_left(
     assert (process.returncode, tally.failures) == (0, 0), said
     # Four users, each for 0.3 s a body, in 2 s; as fast as it comes it were gigabytes.
     assert 4 < tally.requests <= 4 * 2 / 0.3 + 4
-    assert max(sent) < 1_000_000
+    # Nor has the server's kernel taken 4 MB for a reader that asks for 6 kB.
+    assert max(sent) < 200_000
 
 
 def test_left_requests_of_several_processes_add_up() -> None:

@@ -79,7 +79,7 @@ def test_a_host_where_nothing_answers_is_an_environment_error(run_locust: RunLoc
 
 
 def test_a_host_elsewhere_needs_a_confirmation(run_locust: RunLocust) -> None:
-    ended = run_locust("--host", "http://example.org")
+    ended = run_locust("--host", "http://192.0.2.1")
 
     assert "--i-own-this-target" in ended.stderr
     assert ended.returncode == 2
@@ -111,4 +111,32 @@ def test_ctrl_c_while_the_application_is_being_served_is_said_in_a_line(
 
     assert "interrupted; what was started stops" in errors
     assert "Traceback" not in errors
+    assert process.returncode == 130
+
+
+def test_sigterm_tells_once_what_is_known(
+    pytestconfig: pytest.Config, unmeasured_environment: Mapping[str, str]
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "locust", "-f", "loadtests", "--headless", "-u", "2", "-t", "60s"],
+        cwd=pytestconfig.rootpath,
+        env={**unmeasured_environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "All users spawned" in line:
+                break
+
+        process.terminate()
+        try:
+            said, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+
+    assert said.count("harness: load   interrupted") == 1
     assert process.returncode == 130

@@ -58,6 +58,28 @@ def test_it_says_why_there_is_nothing_to_request(
     assert server.answered == []
 
 
+def test_a_plan_that_is_not_there_ends_even_traffic_that_follows_none(
+    generator: Generator, server: CountingServer
+) -> None:
+    code, said = generator.run("-t", "1s", "--plan", "nofile.json")
+
+    assert "argument --plan: nofile.json is no JSON list of [route, path]" in said
+    assert server.answered == []
+    assert code == 2
+
+
+def test_locust_without_a_configured_application_says_what_to_configure(
+    generator: Generator,
+) -> None:
+    bare = replace(generator, environment={**generator.environment, "HARNESS_APP": ""})
+
+    with bare.started("--headless", "--only-summary", "-u", "1", "-t", "1s") as process:
+        said, _ = process.communicate(timeout=60)
+
+    assert "the application could not be served: no application is configured" in said
+    assert process.returncode == 2
+
+
 def test_a_plan_is_followed(server: CountingServer, generator: Generator, tmp_path: Path) -> None:
     plan: Plan = (("GET /pages/{number}", "/pages/3"),)
     file = tmp_path / "plan.json"

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.errors import MisuseError, UnreachableTargetError
-from harness.load.safety import require_answer, require_own_target, require_short_run
-from tests.load.conftest import CountingServer, Generator
+from harness.load.safety import (
+    address_of,
+    require_answer,
+    require_own_target,
+    require_short_run,
+)
+from tests.load.conftest import CountingServer, Generator, told_by_probe
 
 
 @pytest.mark.parametrize(
@@ -29,15 +36,52 @@ def test_this_machine_needs_no_confirmation(host: str) -> None:
     [
         "http://192.0.2.1",
         "http://[2001:db8::1]:80",
-        "http://127.example.invalid",
         "http://user:127.0.0.1@192.0.2.1/",
-        "127.0.0.1:8000",
     ],
 )
 def test_what_may_be_somebody_elses_needs_one(host: str) -> None:
     with pytest.raises(MisuseError, match="--i-own-this-target"):
         require_own_target(host, is_owned=False)
     require_own_target(host, is_owned=True)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1:8000",
+        "localhost",
+        "ftp://127.0.0.1",
+        "http://",
+        "http://:8000",
+        "http://[::1",
+        "http://127.0.0.1:abc",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:0",
+    ],
+)
+def test_what_is_no_url_is_said_to_be_none(host: str) -> None:
+    with pytest.raises(MisuseError, match=r"is no URL such as http://127\.0\.0\.1:8000"):
+        require_own_target(host, is_owned=True)
+
+
+@pytest.mark.parametrize("is_owned", [True, False])
+@pytest.mark.parametrize("name", ["127.example.invalid", "two..dots"])
+def test_a_name_without_an_address_is_told_as_such(name: str, *, is_owned: bool) -> None:
+    with pytest.raises(UnreachableTargetError, match=f"'{name}' has no address"):
+        require_own_target(f"http://{name}", is_owned=is_owned)
+
+
+def test_a_slash_at_the_end_of_the_host_is_none_of_the_path(
+    server: CountingServer, generator: Generator
+) -> None:
+    server.probe = told_by_probe()
+
+    code, said = replace(generator, url=f"{server.url}/", token="any").run("-t", "1s")
+
+    assert "Traceback" not in said
+    assert "harness: pool   pass" in said
+    assert set(server.answered) == {"/pages/1"}
+    assert code == 0
 
 
 def test_nobody_listening_is_told(server: CountingServer) -> None:
@@ -75,3 +119,18 @@ def test_a_run_without_an_end_ends_at_the_cap(generator: Generator) -> None:
     assert "stopped after 1 s: --longest raises this limit" in said
     assert "harness: load   pass" in said
     assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("http://[::1]", ("::1", 80)),
+        ("https://[::1]", ("::1", 443)),
+        ("http://[::1]:8000/shop", ("::1", 8000)),
+        ("https://localhost", ("localhost", 443)),
+    ],
+)
+def test_a_url_without_a_port_leads_to_that_of_its_scheme(
+    host: str, address: tuple[str, int]
+) -> None:
+    assert address_of(host) == address

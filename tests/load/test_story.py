@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from harness.capture.histogram import Histogram
 from harness.capture.traffic import Outcome
 from harness.findings import ProbeVerdict, Verdict
 from harness.load.result import LoadResult, Sample, client_window
 from harness.load.story import load_story, recovery_seconds
 from harness.load.tally import Answer, Tally
+from tests.capture.readings import pool, route, status, times
 
 
 def _result(*answers: Answer, dropped: int = 0) -> LoadResult:
@@ -38,39 +39,35 @@ def test_anything_but_a_good_answer_is_a_failure() -> None:
 
 
 def test_statements_per_request_come_from_the_application() -> None:
-    status = {"routes": {"GET /users": {"requests": 4, "statements": 44}}, "pools": []}
+    told = {"GET /users": route(requests=4, statements=44)}
 
-    story = load_story(_result(Answer.OK), status)
+    story = load_story(_result(Answer.OK), status(pid=1, routes=told))
 
     assert story.routes[0].statements_per_request == 11
 
 
 def test_a_route_that_the_probe_did_not_see_has_no_count() -> None:
-    story = load_story(_result(Answer.OK), {"routes": {}, "pools": []})
+    story = load_story(_result(Answer.OK), status(pid=1))
 
     assert story.routes[0].statements_per_request is None
 
 
 def test_a_pool_is_told_with_its_waits() -> None:
-    waits = Histogram()
-    waits.add(0.25)
-    pool = {
-        "name": "pool 1",
-        "size": 5,
-        "max_overflow": 10,
-        "checkouts": 1,
-        "timeouts": 0,
-        "peak_checked_out": 1,
-        "peak_waiting": 1,
-        "checked_out": 0,
-        "wait": waits.as_json(),
-        "hold": Histogram().as_json(),
-    }
+    told = pool(wait=times(0.25), checked_out=2, checked_out_at={"3": 1})
 
-    story = load_story(_result(), {"routes": {}, "pools": [pool]})
+    (row,) = load_story(_result(), status(pid=1, pools=[told])).pools
 
-    assert story.pools[0].wait.max_seconds == 0.25
-    assert story.pools[0].hold.count == 0
+    assert (row.wait.max_seconds, row.hold.count) == (0.25, 0)
+    assert (row.size, row.max_overflow) == (3, 1)
+    assert (row.peak_checked_out, row.checked_out_at_rest) == (3, 2)
+
+
+def test_a_pool_without_a_limit_is_told_in_the_words_of_sqlalchemy() -> None:
+    told = pool(size=None, max_overflow=None)
+
+    (row,) = load_story(_result(), status(pid=1, pools=[told])).pools
+
+    assert (row.size, row.max_overflow) == (0, -1)
 
 
 def test_recovery_is_the_first_of_five_good_answers_in_a_row() -> None:
@@ -134,3 +131,15 @@ def test_a_result_survives_the_way_through_a_file(tmp_path: Path) -> None:
     assert (back.is_interrupted, back.verdicts) == (True, result.verdicts)
     assert client_window(back) == client_window(result)
     assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_every_key_of_the_file_is_documented(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    result = _result(Answer.OK)
+    result.write(tmp_path / "result.json")
+    page = pytestconfig.rootpath / "docs" / "reference" / "locust.md"
+    told = page.read_text("utf-8").partition("## What is counted")[2].partition("\n## ")[0]
+
+    written = json.loads((tmp_path / "result.json").read_text("utf-8"))
+
+    names = [*written, *written["tally"], *Answer]
+    assert [name for name in names if f"`{name}`" not in told] == []

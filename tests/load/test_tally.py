@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from geventhttpclient.useragent import RetriesExceeded
 
 from harness.capture.traffic import Outcome
 from harness.load.tally import Answer, ItemCount, Tally, answer_of
@@ -29,6 +30,46 @@ from harness.load.timeline import MOST_SPANS, Timeline
 )
 def test_what_came_back_has_one_class(status: int | None, failure: object, answer: Answer) -> None:
     assert answer_of(status, failure) is answer
+
+
+def test_who_is_cut_off_before_its_patience_ends_did_not_hang() -> None:
+    assert answer_of(0, ConnectionResetError()).outcome is Outcome.ERROR
+    assert answer_of(0, TimeoutError()).outcome is Outcome.HANG
+
+
+def test_a_time_limit_that_a_client_wraps_in_an_error_of_its_own_is_still_one() -> None:
+    wrapped = RetriesExceeded("http://test", 1, original=TimeoutError("timed out"))
+    raised = ConnectionError("read timed out")
+    raised.__context__ = TimeoutError("timed out")
+    reset = RetriesExceeded("http://test", 1, original=ConnectionResetError())
+
+    answers = [answer_of(0, failure) for failure in (wrapped, raised, reset)]
+    assert answers == [Answer.HUNG, Answer.HUNG, Answer.CUT]
+
+
+def test_what_came_in_place_of_a_good_answer_is_noted_by_route() -> None:
+    tally, other = Tally(), Tally()
+    rows = [
+        (Answer.OK, 200),
+        (Answer.REFUSED, 404),
+        (Answer.ERROR, 200),
+        (Answer.CUT, 0),
+        (Answer.HUNG, None),
+    ]
+    for each in (tally, other):
+        for answer, status in rows:
+            each.add("GET /", answer, seconds=0.1, ended_seconds=1.0, status=status)
+
+    tally.merge(Tally.from_json(other.as_json()))
+
+    assert tally.failed == {
+        "GET /": {
+            "404": 2,
+            "200, not accepted": 2,
+            "no connection, or it was closed": 2,
+            "no answer": 2,
+        }
+    }
 
 
 def test_every_answer_has_an_outcome() -> None:

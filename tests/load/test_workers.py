@@ -41,7 +41,7 @@ def test_reports_add_up(master: Run) -> None:
     book.take("a", _report(reporter, run, 0, is_last=True), master)
 
     assert book.tally.requests == 7
-    assert book.losses() == ()
+    assert book.losses(master) == ()
 
 
 def test_a_report_that_is_missing_is_told(master: Run) -> None:
@@ -51,7 +51,7 @@ def test_a_report_that_is_missing_is_told(master: Run) -> None:
     master.stop()
     book.take("a", _report(reporter, run, 4, is_last=True), master)
 
-    assert book.losses() == ("1 reports of workers were lost on their way",)
+    assert book.losses(master) == ("1 reports of workers were lost on their way",)
 
 
 def test_a_worker_that_never_reported_is_told(master: Run) -> None:
@@ -60,7 +60,7 @@ def test_a_worker_that_never_reported_is_told(master: Run) -> None:
     master.stop()
     book.take("a", _report(Reporter(), _run(), 1, is_last=True), master)
 
-    assert book.losses() == ("1 of 2 workers went away before the end",)
+    assert book.losses(master) == ("1 of 2 workers went away before the end",)
     assert not book.has_ended(["a", "b"])
     assert book.has_ended(["a"])
 
@@ -70,7 +70,7 @@ def test_a_worker_that_left_in_order_but_early_is_told(master: Run) -> None:
 
     book.take("a", _report(Reporter(), _run(), 1, is_last=True), master)
 
-    assert book.losses() == ("1 of 1 workers went away before the end",)
+    assert book.losses(master) == ("1 of 1 workers went away before the end",)
 
 
 def test_a_report_after_the_last_does_not_take_it_back(master: Run) -> None:
@@ -80,7 +80,7 @@ def test_a_report_after_the_last_does_not_take_it_back(master: Run) -> None:
 
     book.take("a", _report(reporter, run, 0), master)
 
-    assert book.losses() == ()
+    assert book.losses(master) == ()
 
 
 def test_a_report_of_the_run_before_is_not_counted(master: Run) -> None:
@@ -114,4 +114,46 @@ def test_another_run_begins_from_nothing(master: Run) -> None:
 
     book.start([])
 
-    assert (book.tally.requests, book.losses()) == (0, ())
+    assert (book.tally.requests, book.losses(master)) == (0, ())
+
+
+def test_workers_that_start_none_of_their_users_are_told(master: Run) -> None:
+    book = WorkerBook()
+    book.start(["a", "b"])
+
+    book.note_users({"a": 2, "b": 0})
+    master.note_users(2, target=4, is_spawned=True)
+    master.stop()
+    for name in ("a", "b"):
+        book.take(name, _report(Reporter(), _run(), 1, is_last=True), master)
+
+    (told,) = book.losses(master)
+    assert told.startswith("2 of 4 users ran at most, and 1 of 2 workers had none: give all")
+    assert "--master-bind-port" in told
+
+
+def test_users_that_leave_of_their_own_accord_are_not_missed(master: Run) -> None:
+    master.note_users(4, target=4, is_spawned=True)
+    master.note_users(1, target=4, is_spawned=True)
+
+    assert WorkerBook().losses(master) == ()
+
+
+def test_users_that_are_still_being_started_are_not_missed(master: Run) -> None:
+    master.note_users(1, target=4, is_spawned=False)
+
+    assert WorkerBook().losses(master) == ()
+    assert master.unstarted_users == 3
+
+
+def test_more_workers_than_users_are_no_loss(master: Run) -> None:
+    book = WorkerBook()
+    book.start(["a", "b"])
+
+    book.note_users({"a": 1, "b": 0, "late": 0})
+    master.note_users(1, target=1, is_spawned=True)
+    master.stop()
+    for name in ("a", "b"):
+        book.take(name, _report(Reporter(), _run(), 1, is_last=True), master)
+
+    assert (book.losses(master), book.count) == ((), 2)

@@ -35,6 +35,8 @@ class Shop:
     keys: list[str] = field(default_factory=list)
     statuses: dict[str, int | None] = field(default_factory=dict)
     routes: Counter[str] = field(default_factory=Counter)
+    connections: Counter[object] = field(default_factory=Counter)
+    """How many writes came on each."""
 
 
 @pytest.fixture
@@ -47,6 +49,7 @@ def shop() -> Iterator[Shop]:
         def do_POST(self) -> None:
             key = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"]
             shop.keys.append(key)
+            shop.connections[self.client_address] += 1
             shop.routes[f"{self.command} {self.path}"] += 1
             number = len(shop.keys)
             if number % 5 == 0:
@@ -96,6 +99,17 @@ def test_what_each_write_was_answered_is_kept(generator: Generator, shop: Shop) 
     assert sum(told[key] is None for key in told.keys() - shop.statuses.keys()) <= 4
     assert all(key.startswith("run-7-") for key in told)
     assert len(set(shop.keys)) == len(shop.keys)
+
+
+def test_no_write_is_sent_on_a_connection_that_its_server_may_be_closing(
+    generator: Generator, shop: Shop
+) -> None:
+    writers = writing(generator, shop, arguments="'/rows', '{\"text\": \"{key}\"}'")
+
+    writers.run("-t", "1s", "--stop-timeout", "5")
+
+    assert len(shop.keys) > 4
+    assert set(shop.connections.values()) == {1}
 
 
 def test_a_writer_without_a_route_of_its_own_uses_the_one_that_is_said(

@@ -14,8 +14,9 @@ from sqlalchemy import StaticPool, create_engine, func, literal, select, text
 
 from harness.capture.recorder import recording
 from harness.capture.recording import Cause, Phase, Recording, RoundTrip, Tally
-from harness.capture.requests import ActiveRequest, RequestTracker
+from harness.capture.requests import ActiveRequest
 from harness.capture.source import SourceMap
+from harness.capture.tracking import RequestTracker
 from harness.findings import SourceLine
 from harness.lock.counts import EndpointCounts
 from harness.lock.file import from_text, to_text

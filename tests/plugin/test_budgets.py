@@ -40,13 +40,13 @@ def test_a_budget_that_is_kept_passes_and_one_that_is_not_fails(project: Project
         [
             "*_ test_two_for_one _*",
             "query-budget  total @ test_shop.py::test_two_for_one",
-            "  2 statements ran, 1 are allowed",
+            "  2 statements ran, 1 is allowed",
             "  change *max_queries*",
             "  1 x *INSERT INTO authors*",
             "  1 x *SELECT count*",
             "*_ test_one_request_is_over _*",
             "query-budget  per request @ POST /authors/{name}",
-            "  2 statements ran, 1 are allowed",
+            "  2 statements ran, 1 is allowed",
             "  edit *shop/main.py:*",
         ]
     )

@@ -11,6 +11,7 @@ from harness.findings import (
     RelatedSite,
     Severity,
     SourceLine,
+    judge,
 )
 from harness.report.finding_json import judgement_as_json, judgement_from_json
 
@@ -40,7 +41,8 @@ def test_a_judgement_comes_back_as_it_was() -> None:
     assert judgement_from_json(json.loads(there)) == judgement
 
 
-def test_findings_are_in_order_of_their_identities() -> None:
+def test_findings_are_in_the_order_of_every_report_whatever_theirs_was() -> None:
     one, other = (Judgement(order, (), ()) for order in ((WHOLE, BARE), (BARE, WHOLE)))
 
     assert judgement_as_json(one) == judgement_as_json(other)
+    assert judgement_from_json(judgement_as_json(one)).open == judge([BARE, WHOLE], []).open

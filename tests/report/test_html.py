@@ -73,7 +73,7 @@ def test_the_timeline_counts_every_outcome_and_marks_block_and_recovery(
 
     words = re.findall(r"<text[^>]*>([^<]*)</text>", drawing)
     assert {"ok: 70", "shed: 40", "error: 2", "refused: 1", "hang: 1"} <= set(words)
-    assert {"every statement blocked", "recovered after 740 ms", "pool timeout"} <= set(words)
+    assert {"all tables locked", "recovered after 740 ms", "pool timeout"} <= set(words)
 
 
 def test_hostile_names_are_escaped_everywhere(sample_report: Report) -> None:

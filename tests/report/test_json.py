@@ -93,8 +93,8 @@ def test_each_finding_carries_the_identity_that_an_allowance_names(sample_report
     findings = json.loads(to_json(sample_report))["findings"]
 
     assert [item["identity"] for item in findings["open"]] == [
-        "blocked-loop hash_password @ POST /accounts",
         "n-plus-one Order.items @ GET /orders/recent",
+        "blocked-loop hash_password @ POST /accounts",
     ]
     assert findings["accepted"][0]["reason"] == "planted: the twin shows the cure"
 

@@ -46,6 +46,26 @@ def test_connections_that_are_held_past_the_answer_leave_no_negative_rest() -> N
     assert route.rest_seconds == 0.0
 
 
+def test_connections_at_once_share_the_time_of_their_request() -> None:
+    whole = times(5.0, count=100)
+    fan_out = with_route(
+        CALM,
+        requests=100,
+        held_at_once=3,
+        seconds=whole,
+        wait=times(2.0, count=300),
+        hold=times(1.0, count=600),
+        busy_seconds=300.0,
+    )
+
+    (route,) = route_times(fan_out)
+
+    assert route.seconds == pytest.approx(5.0)
+    assert route.wait_seconds == pytest.approx(2.5)
+    assert route.sql_seconds == pytest.approx(1.25)
+    assert route.rest_seconds == 0.0
+
+
 def test_a_route_that_nobody_requested_has_no_bar() -> None:
     assert route_times(with_route(CALM, requests=0)) == ()
 
@@ -106,3 +126,45 @@ def _rows(drawing: str) -> set[str]:
     named = re.findall(r'<text[^>]* y="([\d.]+)"[^>]*>(?:trouble|recovered) ', drawing)
     assert len(named) == 3
     return set(named)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("spoiled", [1, 6], ids=["one", "all"])
+def test_times_without_a_number_leave_the_others_drawn(number: float, spoiled: int) -> None:
+    told = sized_report().recommendation
+    assert told is not None
+    points = [
+        replace(
+            point,
+            p50_seconds=number,
+            p95_seconds=number,
+            p99_seconds=number,
+            wait_seconds=number,
+            hold_seconds=number,
+        )
+        for point in told.curve[:spoiled]
+    ]
+    curve = (*points, *told.curve[spoiled:])
+
+    assert "<svg" in sizing_curve(replace(told, curve=curve))
+    assert bool(wait_against_hold(curve)) == (spoiled < len(curve))
+
+
+def test_a_bar_without_a_number_is_labelled_as_that() -> None:
+    told = sized_report().recommendation
+    assert told is not None
+    drawing = wait_against_hold(
+        [replace(told.curve[0], wait_seconds=float("nan")), *told.curve[1:]]
+    )
+
+    assert re.search(r"<text[^>]*>-</text>", drawing)
+
+
+def test_a_curve_without_one_good_answer_is_drawn() -> None:
+    told = sized_report().recommendation
+    assert told is not None
+    curve = tuple(
+        replace(point, rate=0.0, lowest_rate=0.0, highest_rate=0.0) for point in told.curve
+    )
+
+    assert "<svg" in sizing_curve(replace(told, curve=curve))

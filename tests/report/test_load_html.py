@@ -193,3 +193,12 @@ def test_hostile_names_are_escaped_everywhere() -> None:
     assert "<script" not in html
     assert not [each for each in parsed(html).attributes if each.startswith("on")]
     assert unescape(html).count(HOSTILE) >= 12
+
+
+def test_a_trouble_keeps_the_capitals_of_its_name() -> None:
+    report = full_report()
+    trouble = replace(report.troubles[0], name="network cut by TCP at PostgreSQL")
+
+    page = load_report_to_html(replace(report, troubles=(trouble,)))
+
+    assert re.search(r"<h3>Network cut by TCP at PostgreSQL\b", page)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from harness.capture.traffic import Distribution
+from harness.capture.windows import Reading, UnreadProcess
 from harness.checks.load.classification import Classification, Outcome
 from harness.report.load_content import LoadReport
 from harness.report.load_json import (
@@ -17,6 +19,7 @@ from harness.report.load_json import (
     load_report_schema,
     load_report_to_json,
 )
+from tests.checks.load.recorded import CALM
 from tests.report.load_reports import (
     empty_report,
     full_report,
@@ -115,6 +118,17 @@ def test_a_window_is_there_with_everything_that_was_recorded() -> None:
     assert written["pools"][0]["wait"]["count"] == window.pools[0].wait.count
 
 
+@pytest.mark.parametrize("pid", [4711, None])
+@pytest.mark.parametrize("reading", Reading)
+def test_a_process_that_was_not_read_keeps_to_the_schema(pid: int | None, reading: Reading) -> None:
+    unread = UnreadProcess(pid, reading, "timed out after 5 s")
+    written = _document(replace(empty_report(), explained=replace(CALM, unread=(unread,))))
+
+    assert _errors(written) == []
+    (told,) = written["explained"]["unread"]
+    assert told == {"pid": pid, "reading": reading.value, "why": "timed out after 5 s"}
+
+
 def test_an_open_upper_bound_is_null() -> None:
     pool = _document(full_report())["explained"]["pools"][0]
 
@@ -127,3 +141,33 @@ def test_requests_of_the_exhaustion_step_are_in_the_order_of_their_start() -> No
     reverse = replace(report.exhaustion, outcomes=report.exhaustion.outcomes[::-1])
 
     assert load_report_to_json(replace(report, exhaustion=reverse)) == load_report_to_json(report)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_times_without_a_number_keep_to_the_schema(number: float) -> None:
+    report = full_report()
+    assert report.recommendation is not None
+    assert report.explained is not None
+    assert report.exhaustion is not None
+    point = replace(
+        report.recommendation.curve[0],
+        p50_seconds=number,
+        p95_seconds=number,
+        p99_seconds=number,
+        wait_seconds=number,
+        hold_seconds=number,
+    )
+    nothing = Distribution(0, number, number, number, number, number)
+    pool = replace(report.explained.pools[0], wait=nothing, hold=nothing)
+
+    written = _document(
+        replace(
+            report,
+            recommendation=replace(report.recommendation, curve=(point,)),
+            explained=replace(report.explained, pools=(pool,)),
+            exhaustion=replace(report.exhaustion, pool_timeout_seconds=number),
+        )
+    )
+
+    assert _errors(written) == []
+    assert written["recommendation"]["curve"][0]["wait_seconds"] is None

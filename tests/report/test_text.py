@@ -12,7 +12,7 @@ from typing import Literal
 import pytest
 from rich.console import Console
 
-from harness.findings import Allowance, Finding, Judgement
+from harness.findings import Allowance, Finding, Judgement, SourceLine
 from harness.report.content import Report
 from harness.report.text import render_text
 
@@ -40,6 +40,27 @@ def test_no_line_is_wider_than_the_console(sample_report: Report, width: int) ->
     screen = _screen(sample_report, width=width)
 
     assert [line for line in screen.splitlines() if len(line) > width] == []
+
+
+def test_evidence_that_is_longer_than_a_line_is_wrapped(sample_report: Report) -> None:
+    sql = "SELECT " + ", ".join(f"orders.column_{number}" for number in range(9))
+    finding = replace(sample_report.judgement.open[0], evidence=(("statement", sql), ("ran", "2")))
+
+    screen = _screen(replace(sample_report, judgement=Judgement((finding,), (), ())))
+
+    assert max(map(len, screen.splitlines())) <= 80
+    assert f"statement {sql}" in " ".join(screen.split())
+
+
+def test_a_function_that_does_not_fit_beside_its_line_is_below_it(sample_report: Report) -> None:
+    site = SourceLine("shop/" + "deep/" * 6 + "orders.py", 95, "count_in_the_session_of_all_users")
+    finding = replace(sample_report.judgement.open[0], site=site)
+
+    lines = _screen(replace(sample_report, judgement=Judgement((finding,), (), ()))).splitlines()
+
+    at = next(number for number, line in enumerate(lines) if line.endswith("orders.py:95"))
+    assert lines[at + 1].strip() == "in count_in_the_session_of_all_users"
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_log_has_no_escape_codes_and_no_trailing_blanks(sample_report: Report) -> None:

@@ -26,6 +26,13 @@ def shared_rig(project: Path) -> Iterator[Rig]:
         yield rig
 
 
+@pytest.fixture
+def rig(shared_rig: Rig) -> Iterator[Rig]:
+    """The rig that many tests share, which serves nothing yet."""
+    yield shared_rig
+    shared_rig.stop()
+
+
 def own_server() -> dict[str, str]:
     """Without the choice of the tests' own server: what may be restarted is the rig's."""
     return {"HARNESS_POSTGRES": "embedded"} if "HARNESS_POSTGRES" in os.environ else {}

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["write_project"]
+import httpx
+
+from harness.rig.protocol import Serving
+
+__all__ = ["posted", "write_project"]
 
 _CONFIGURATION = """
 [tool.harness]
@@ -60,3 +64,8 @@ def write_project(folder: Path, *, name: str = "rigged_shop", postgres: str = "e
     )
     (folder / f"{name}.py").write_text(_APPLICATION, encoding="utf-8")
     return folder
+
+
+def posted(serving: Serving) -> httpx.Response:
+    """What it answers when a note is written."""
+    return httpx.post(f"{serving.url}/notes", timeout=30)

@@ -57,6 +57,53 @@ def test_what_others_use_of_cores_that_are_not_ours_takes_nothing_from_us() -> N
     assert window.foreign_cpu == pytest.approx(0.5)
 
 
+def test_what_all_participants_used_is_added_up() -> None:
+    window = machine_window(
+        reading(0.0, 100.0, 5.0, 7.0), reading(10.0, 115.0, 8.0, 11.0), cores=2, spare=0.0
+    )
+
+    assert window.participants_cpu == pytest.approx(0.7)
+
+
+def test_participants_cannot_have_used_more_than_was_used_at_all() -> None:
+    # A server that was first seen at the end, with a minute of earlier work.
+    used = {1: 2.0, 2: 0.0, 20: 60.0}
+    after = CpuReading(10.0, 8.0, used, frozenset({1}), server=frozenset({20}))
+
+    window = machine_window(reading(0.0, 0.0, 0.0, 0.0), after, cores=2, spare=0.0)
+
+    assert window.participants_cpu == pytest.approx(0.8)
+    assert window.server_cpu is None
+
+
+def with_server(at_seconds: float, machine: float, **used: float) -> CpuReading:
+    """Process 2 has started what is named by its id."""
+    server = {int(pid.removeprefix("p")): seconds for pid, seconds in used.items()}
+    return CpuReading(
+        at_seconds,
+        machine,
+        {1: 0.0, 2: 0.0, **server},
+        frozenset({1}),
+        {1: frozenset({1}), 2: frozenset({2}), min(server): frozenset(server)},
+        frozenset(server),
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "cpu"),
+    [
+        (with_server(10.0, 12.0, p8=1.0, p9=13.0), 0.9),
+        (with_server(10.0, 12.0, p8=6.0, p10=8.0), 0.9),
+        (with_server(10.0, 12.0, p20=2.0, p21=3.0), 0.5),
+    ],
+    ids=["works", "a backend has ended", "was restarted"],
+)
+def test_what_the_server_used_is_known_by_itself(after: CpuReading, cpu: float) -> None:
+    before = with_server(0.0, 0.0, p8=1.0, p9=4.0)
+
+    assert machine_window(before, after, cores=2, spare=0.0).server_cpu == pytest.approx(cpu)
+
+
 def test_readings_that_cross_give_nothing_and_never_less() -> None:
     window = machine_window(
         reading(0.0, 100.0, 5.0, 7.0), reading(10.0, 100.0, 5.0, 8.0), cores=2, spare=0.0
@@ -81,7 +128,8 @@ def test_children_that_have_ended_count_for_their_parent() -> None:
     with worker() as pid:
         used = read_cpu(Participants((), (pid,))).participants
 
-    assert used[pid] >= 0.4
+    # The kernel tells whole ticks of user and of system time.
+    assert used[pid] >= 0.35
 
 
 def test_what_belongs_to_the_rig_is_not_the_generators_though_it_has_started_it() -> None:
@@ -98,6 +146,10 @@ def test_a_process_that_has_ended_is_left_out() -> None:
         process.wait()
 
     assert read_cpu(Participants((process.pid,), (process.pid,))).participants == {}
+
+
+def test_a_participant_that_is_no_server_is_not_taken_for_one() -> None:
+    assert read_cpu(Participants((), (os.getpid(),))).server == frozenset()
 
 
 def test_what_is_no_server_has_no_first_process() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from harness.capture.windows import MachineWindow, ServerWindow
+from harness.capture.windows import MachineWindow, Reading, ServerWindow, UnreadProcess
 from harness.errors import MisuseError, RigError, ServerStartError
 from harness.rig.protocol import (
     Call,
@@ -25,11 +25,14 @@ STRETCH = Stretch(
     seconds=1.5,
     server=ServerWindow(10, 1.0, 2.0, 3.0, 0.5, 1.0, 100, 3, 0.25, 30.0),
     why_no_server="",
-    machine=MachineWindow(2, 0.5, 0.25),
+    machine=MachineWindow(2, 0.5, 0.25, 1.5, 0.75),
     before={12: {"pid": 12}},
     after={12: {"pid": 12, "routes": {}}},
     at_rest={},
-    unreadable={13: "timed out"},
+    silent=(
+        UnreadProcess(13, Reading.END, "timed out"),
+        UnreadProcess(None, Reading.REST, "reset"),
+    ),
     series=({"at_seconds": 1.0, "active": 2},),
 )
 
@@ -42,7 +45,10 @@ def test_a_call_arrives_as_it_was() -> None:
 
 
 def test_a_stretch_arrives_as_it_was() -> None:
-    assert read_stretch(json.loads(answer_line(1, STRETCH))["result"]) == STRETCH
+    arrived = read_stretch(json.loads(answer_line(1, STRETCH))["result"])
+
+    assert arrived == STRETCH
+    assert {type(each.reading) for each in arrived.silent} == {Reading}
 
 
 def test_what_is_served_arrives_as_it_was() -> None:

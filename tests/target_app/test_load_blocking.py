@@ -21,6 +21,8 @@ from tests.target_app.in_process import Running, load_faults
 
 CLIENTS = 40
 BLOCKED_MILLISECONDS = 300
+BESIDE_MILLISECONDS = 1500
+"""Of a twin: a busy machine stops a process for 270 ms [measured], and its loop with it."""
 BEAT_SECONDS = 0.005
 PATIENCE_SECONDS = 30.0
 ASLEEP = text(
@@ -78,11 +80,12 @@ async def test_the_loop_stands_still_for_as_long_as_the_work_takes(
 ) -> None:
     path = f"{prefix}/sync-on-loop/{name}?milliseconds="
     await app.client.get(f"{path}0")  # the first request of an application builds its routes
+    milliseconds = BLOCKED_MILLISECONDS if is_faulty else BESIDE_MILLISECONDS
     with heartbeat() as heart:
-        answer = await app.client.get(f"{path}{BLOCKED_MILLISECONDS}")
+        answer = await app.client.get(f"{path}{milliseconds}")
 
     assert answer.status_code == 200
-    assert (heart.longest_seconds >= BLOCKED_MILLISECONDS / 1000) == is_faulty
+    assert (heart.longest_seconds >= milliseconds / 1000) == is_faulty
 
 
 @pytest.mark.parametrize("blocking", ["/faults/sync-on-loop/sleep", "/capacity/cpu"])

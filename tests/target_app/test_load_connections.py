@@ -120,7 +120,8 @@ STANDSTILL_SECONDS = 0.8
 async def test_nested_checkouts_stand_still_with_one_connection_less_than_the_formula_says(
     real_postgresql: URL, name: str, requests: int, enough: int
 ) -> None:
-    path = f"/faults/nested-checkout/{name}"
+    # Long enough for all to have a connection before the first of them asks for its last.
+    path = f"/faults/nested-checkout/{name}?milliseconds=300"
     async with _pool_of(real_postgresql, enough - 1, pool_timeout=STANDSTILL_SECONDS) as run:
         started = perf_counter()
         requested = [asyncio.create_task(run.client.get(path)) for _ in range(requests)]

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from harness.campaign.counting.counted import StatementCounter
-from harness.campaign.counting.echo import EchoSource
+from harness.campaign.counting.echo import EchoSource, no_such_log
 from harness.campaign.counting.events import EventCounter
 from harness.campaign.counting.server import ServerSource
 from harness.campaign.counting.stepped import SteppedCounter
@@ -33,6 +33,8 @@ def require_sense(settings: Settings) -> None:
             "--count-by=echo of an application behind --host needs its log",
             remedy="give --echo-log FILE: where its standard output is written",
         )
+    if settings.echo_log is not None and not settings.echo_log.is_file():
+        raise no_such_log(settings.echo_log)
     if settings.count_by != "events" and (settings.users or 1) > 1:
         raise MisuseError(
             f"--count-by={settings.count_by} with {settings.users} users: nobody could tell whose "

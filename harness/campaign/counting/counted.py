@@ -56,3 +56,7 @@ class StatementCounter(Protocol):
     def doubt(self) -> str:
         """Why nothing can be said by these counts; empty if something can."""
         ...
+
+    def gap(self) -> str:
+        """What they lack, so that what they do not show may have been; empty for nothing."""
+        ...

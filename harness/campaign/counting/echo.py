@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.capture.echo import EchoReader, EchoTallier
 from harness.errors import MisuseError, NoEchoError
 
-__all__ = ["EchoSource"]
+__all__ = ["EchoSource", "no_such_log"]
 
 _QUIET_SECONDS = 0.03
 _LOOK_SECONDS = 0.005
@@ -32,7 +32,7 @@ class EchoSource:
 
     def __init__(self, log: Path) -> None:
         if not log.is_file():
-            raise MisuseError(f"there is no echo log {log}", remedy="name the file by --echo-log")
+            raise no_such_log(log)
         self._log = log
         self._read_bytes = log.stat().st_size
         self._messages = 0
@@ -57,9 +57,11 @@ class EchoSource:
         """A log without any line of the echo says nothing, least of all that nothing ran."""
         if self._messages:
             return ""
+        # Of an application that we serve it is a number: `output_file` has no name.
+        name = self._log.name if self._log.suffix else "its log"
         return (
             f"{requests} requests, and no line of SQLAlchemy's echo among {self._lines} lines of "
-            f"{self._log.name}: is echo=True set, and did logging stay as it was?"
+            f"{name}: is echo=True set, and did logging stay as it was?"
         )
 
     def _statements(self, added: bytes) -> Mapping[str, int]:
@@ -93,3 +95,8 @@ class EchoSource:
             return self._log.stat().st_size
         except OSError as error:
             raise NoEchoError(f"the echo log is gone: {error}", where=str(self._log)) from error
+
+
+def no_such_log(log: Path) -> MisuseError:
+    """For whoever looks before the load, and for whoever opens it."""
+    return MisuseError(f"there is no echo log {log}", remedy="name the file by --echo-log")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from harness.campaign.counting.counted import RouteCount
 from harness.campaign.ground import Slice
 from harness.campaign.traffic import Traffic
+from harness.checks.load.validity import unread
 
 __all__ = ["EventCounter"]
 
@@ -21,6 +22,7 @@ class EventCounter:
 
     def __init__(self) -> None:
         self._has_status = True
+        self._gap = ""
 
     def watch(self, running: Traffic) -> None:
         """Nothing to do: the application counts."""
@@ -28,6 +30,7 @@ class EventCounter:
     def counted(self, measured: Slice) -> Mapping[str, RouteCount]:
         """The differences of its routes."""
         self._has_status = bool(measured.window.processes)
+        self._gap = self._gap or unread(measured.window)
         return {
             route.route: RouteCount(route.requests, route.statements)
             for route in measured.window.routes
@@ -38,6 +41,10 @@ class EventCounter:
         if self._has_status:
             return ""
         return (
-            "the target has no probe, or HARNESS_TOKEN is not set: nobody counted; "
-            "--count-by=echo counts from its log"
+            "the target has no probe, or HARNESS_TOKEN is not set, or is another one: "
+            "nobody counted; --count-by=echo counts from its log"
         )
+
+    def gap(self) -> str:
+        """A process whose counts are missing; the first one."""
+        return self._gap

@@ -71,3 +71,7 @@ class SteppedCounter:
         if self._others:
             return f"{self._others} statements ran while nothing was requested: somebody else's"
         return self._source.doubt(self._requests)
+
+    def gap(self) -> str:
+        """A server and a log have what all processes ran."""
+        return ""

@@ -11,8 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
+from harness.campaign.drought.dryness import require_enough_users
 from harness.campaign.drought.story import Drought
 from harness.capture.windows import LoadWindow
+from harness.rig.limits import LONGEST_LOCK_SECONDS
 
 __all__ = ["MOST_USERS", "SmallPool", "drought_for", "hold_per_request"]
 
@@ -53,19 +55,26 @@ def drought_for(
         hold_seconds: How long a request holds connections, without load; None where none came
             back, which runs any pool dry.
         users: As the user of the harness said; None for as many as it takes.
-        seconds: How long it is to be dry; more where the limits need more.
+        seconds: How long it is to be dry; more where the limits need more, less where tables are
+            locked, which nobody does for longer than `LONGEST_LOCK_SECONDS`.
+
+    Raises:
+        NeverDryError: So few users cannot do it.
     """
+    if users is not None and hold_seconds is not None:
+        require_enough_users(users, capacity=pool.capacity)
     fewest = _USERS_PER_CONNECTION * pool.capacity
     needed = (
         ceil(_MARGIN * pool.timeout_seconds * pool.capacity / hold_seconds) if hold_seconds else 0
     )
     is_locked = needed > (users or MOST_USERS)
     longest = max(seconds, _PERIODS * pool.timeout_seconds + (hold_seconds or 0.0))
+    dry_seconds = float(ceil(min(longest, max(seconds, _LONGEST_SECONDS))))
     return Drought(
         users=users or (fewest if is_locked else max(fewest, needed)),
         capacity=pool.capacity,
         timeout_seconds=pool.timeout_seconds,
-        seconds=float(ceil(min(longest, max(seconds, _LONGEST_SECONDS)))),
+        seconds=min(dry_seconds, LONGEST_LOCK_SECONDS) if is_locked else dry_seconds,
         hold_seconds=hold_seconds,
         is_locked=is_locked,
     )

@@ -83,8 +83,8 @@ def run_dry(
     """
     began_seconds = time.monotonic()
     with ExitStack() as stack:
-        free = stack.enter_context(side_probe(target.url, beside.without_database))
-        cheap = stack.enter_context(side_probe(target.url, beside.with_database))
+        free = stack.enter_context(side_probe(target.url, beside.without_database, target.headers))
+        cheap = stack.enter_context(side_probe(target.url, beside.with_database, target.headers))
         watch = stack.enter_context(rest_watched(target))
         observed = _Observed(target, drought, lock)
         result = loaded(observed.meanwhile)

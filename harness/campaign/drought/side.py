@@ -6,17 +6,18 @@ for their answers, and a load that stands still would ask nobody.
 
 from __future__ import annotations
 
-import http.client
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from http.client import HTTPConnection
 
+from harness.campaign.asking import FAILURES, connection_to, read_whole, target_of
 from harness.capture.histogram import Histogram
 from harness.capture.traffic import Distribution, Outcome
+from harness.load.sending import NO_HEADERS
 from harness.load.tally import answer_of
 
 __all__ = ["LANES", "SideAnswer", "SideProbe", "side_probe"]
@@ -57,15 +58,17 @@ class SideProbe:
     path: str
     answers: list[SideAnswer] = field(default_factory=list)
     """In the order of their ends."""
+    patience_seconds: float = _ANSWER_SECONDS
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """To send with each request."""
     _is_over: threading.Event = field(default_factory=threading.Event)
-    _connections: list[http.client.HTTPConnection] = field(default_factory=list)
+    _connections: list[HTTPConnection] = field(default_factory=list)
     _lanes: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
         """Begin to ask."""
-        address = urlsplit(self.url).netloc
         for number in range(LANES):
-            connection = http.client.HTTPConnection(address, timeout=_ANSWER_SECONDS)
+            connection = connection_to(self.url, wait_seconds=self.patience_seconds)
             lane = threading.Thread(
                 target=self._ask, args=(connection, number / _PER_SECOND), daemon=True
             )
@@ -97,12 +100,13 @@ class SideProbe:
                 histogram.add(answer.seconds)
         return histogram.distribution()
 
-    def _ask(self, connection: http.client.HTTPConnection, late_seconds: float) -> None:
+    def _ask(self, connection: HTTPConnection, late_seconds: float) -> None:
         every_seconds = LANES / _PER_SECOND
         due_seconds = time.monotonic() + late_seconds
+        target = target_of(self.url, self.path)
         with closing(connection):
             while not self._is_over.wait(max(0.0, due_seconds - time.monotonic())):
-                answer = _answered(connection, self.path)
+                answer = _answered(connection, target, self.patience_seconds, self.headers)
                 if not self._is_over.is_set():
                     self.answers.append(answer)
                 missed = max(0.0, time.monotonic() - due_seconds) // every_seconds
@@ -110,14 +114,15 @@ class SideProbe:
 
 
 @contextmanager
-def side_probe(url: str, path: str) -> Iterator[SideProbe]:
+def side_probe(url: str, path: str, headers: Mapping[str, str] = NO_HEADERS) -> Iterator[SideProbe]:
     """Ask a route for the block.
 
     Args:
         url: Of the application.
         path: Of the route.
+        headers: To send with each request.
     """
-    probe = SideProbe(url, path)
+    probe = SideProbe(url, path, headers=headers)
     probe.start()
     try:
         yield probe
@@ -125,15 +130,17 @@ def side_probe(url: str, path: str) -> Iterator[SideProbe]:
         probe.stop()
 
 
-def _answered(connection: http.client.HTTPConnection, path: str) -> SideAnswer:
+def _answered(
+    connection: HTTPConnection, target: str, patience_seconds: float, headers: Mapping[str, str]
+) -> SideAnswer:
     began_seconds = time.monotonic()
     status, failure = None, None
     try:
-        connection.request("GET", path)
+        connection.request("GET", target, headers=headers)
         answer = connection.getresponse()
-        answer.read()
+        read_whole(answer, until_seconds=began_seconds + patience_seconds)
         status = answer.status
-    except (OSError, http.client.HTTPException) as error:
+    except FAILURES as error:
         connection.close()  # the next request opens another one
         failure = error
     took_seconds = time.monotonic() - began_seconds

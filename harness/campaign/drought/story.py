@@ -10,14 +10,13 @@ from typing import Any
 
 from harness.campaign.drought.side import SideAnswer
 from harness.capture.histogram import Histogram
-from harness.capture.traffic import Distribution, ExhaustionStory, Outcome, RequestOutcome
+from harness.capture.traffic import Distribution, ExhaustionStory, RequestOutcome
+from harness.checks.exhaustion_limits import FAILURES
 from harness.load.result import LoadResult, Sample
 from harness.load.story import recovery_seconds
 from harness.report.load_content import AnswersInSecond
 
 __all__ = ["Drought", "Noted", "answers_by_second", "recovered_seconds", "served_wait", "story_of"]
-
-_FAILURES = frozenset({Outcome.SHED, Outcome.ERROR})
 
 Statuses = Mapping[int, Mapping[str, Any]]
 
@@ -39,6 +38,8 @@ class Drought:
     """Whether tables are locked, because the users alone would not do."""
     patience_seconds: float = 5.0
     """Beyond the pool's time limit and the hold time, before the application counts as lost."""
+    route: str = ""
+    """That all users request; empty where their traffic decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def story_of(drought: Drought, noted: Noted) -> ExhaustionStory:
         without_database=noted.without_database,
         hold_seconds=drought.hold_seconds,
         served_wait=None if drought.is_locked else noted.served_wait,
-        log_bytes=_log_of_users(noted),
+        log_bytes=_log_of_story(noted),
         checked_out_at_rest=noted.checked_out_at_rest,
         has_served_while_dry=not drought.is_locked,
     )
@@ -153,13 +154,13 @@ def _is_within(noted: Noted, answer: SideAnswer) -> bool:
     return is_after_begin and answer.started_seconds < noted.dry_until_seconds
 
 
-def _log_of_users(noted: Noted) -> int | None:
-    """The log is of all requests, the failures that it is compared with are those of the users."""
+def _log_of_story(noted: Noted) -> int | None:
+    """The log is of all requests, and not all of those beside the users belong to the story."""
     if noted.log_bytes is None:
         return None
-    own = sum(sample.outcome in _FAILURES for sample in noted.result.samples)
-    others = sum(answer.outcome in _FAILURES for answer in noted.beside)
-    return round(noted.log_bytes * own / (own + others)) if own + others else noted.log_bytes
+    told = sum(sample.outcome in FAILURES for sample in _samples(noted))
+    others = sum(answer.outcome in FAILURES for answer in noted.beside if _is_within(noted, answer))
+    return round(noted.log_bytes * told / (told + others)) if told + others else noted.log_bytes
 
 
 def _pools(

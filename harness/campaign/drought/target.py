@@ -25,6 +25,11 @@ def require_pool(target: ServedApplication, pool: SmallPool) -> None:
     """
     pools = [each for status in target.statuses().values() for each in status["pools"]]
     sizes = sorted({(each["size"], each["max_overflow"]) for each in pools}, key=str)
+    if sizes == [(None, None)]:
+        raise PoolNotOursError(
+            "the application's pool has no size (e.g. NullPool): it cannot run dry",
+            remedy="nothing to do, unless production uses a pool with a size: use it here, too",
+        )
     if (pool.size, pool.overflow) not in sizes:
         raise PoolNotOursError(
             f"the application's pools are {sizes}: its engine does not take the pool's size "

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 
 from harness.campaign.drought.run import Dried
 from harness.campaign.drought.story import Drought, answers_by_second
-from harness.capture.traffic import Outcome
-from harness.checks.exhaustion_limits import Backends
+from harness.checks.exhaustion_limits import Backends, log_bytes_per_failure
 from harness.report.load_content import Timeline
 from harness.report.quantities import counted, duration
+from harness.rig.limits import LONGEST_LOCK_SECONDS
 
-__all__ = ["setting", "timeline"]
-
-_FAILURES = frozenset({Outcome.SHED, Outcome.ERROR})
+__all__ = ["Names", "setting", "timeline"]
 
 Names = tuple[str, str]
 """Of the routes beside the load: the one without a database, the one with."""
@@ -22,10 +20,11 @@ Names = tuple[str, str]
 def setting(drought: Drought) -> str:
     """What is done, and by what the pool runs dry."""
     means = "all tables locked" if drought.is_locked else "by users alone"
-    return (
-        f"{counted(drought.users, 'user')} against {counted(drought.capacity, 'connection')} "
-        f"for {duration(drought.seconds)}, {means}"
-    )
+    is_longest = drought.is_locked and drought.seconds >= LONGEST_LOCK_SECONDS
+    where = f" on {drought.route}" if drought.route else ""
+    against = f"against {counted(drought.capacity, 'connection')}"
+    seconds = f"{duration(drought.seconds)}{' (the longest)' if is_longest else ''}"
+    return f"{counted(drought.users, 'user')}{where} {against} for {seconds}, {means}"
 
 
 def timeline(drought: Drought, dried: Dried, *, names: Names, backends: Backends) -> Timeline:
@@ -52,9 +51,9 @@ def _facts(dried: Dried, names: Names, backends: Backends) -> Iterator[tuple[str
         yield "a request holds connections for", duration(story.hold_seconds)
     if story.served_wait is not None:
         yield "longest wait of those served", duration(story.served_wait.max_seconds)
-    failures = sum(item.outcome in _FAILURES for item in story.outcomes)
-    if story.log_bytes is not None and failures:
-        yield "log per failure", f"{story.log_bytes / failures / 1000:.1f} kB"
+    logged = log_bytes_per_failure(story)
+    if logged is not None:
+        yield "log per failure", f"{logged / 1000:.1f} kB"
     if story.checked_out_at_rest is not None:
         yield "connections out at rest", str(story.checked_out_at_rest)
-    yield "server processes at rest", f"{backends.count} of {backends.allowed}"
+    yield "server processes at rest", f"{backends.count}, {backends.allowed} at most"

@@ -7,6 +7,7 @@ from harness.campaign.outcome import Outcome
 from harness.campaign.scenario import Scenario
 from harness.campaign.traffic import Load
 from harness.checks.load.classification import classified
+from harness.checks.load.figures import counted
 from harness.findings import Verdict
 from harness.report.load_content import Phase
 
@@ -22,7 +23,9 @@ def browse(ground: Ground, scenario: Scenario) -> Outcome:
     settings = ground.settings
     users = settings.users or _USERS
     seconds = settings.seconds or (_SHORT_SECONDS if settings.is_short else _SECONDS)
-    ground.tell(f"{users} users browse for {seconds:g} s")
+    ground.tell(
+        f"{counted(users, 'user')} {'browses' if users == 1 else 'browse'} for {seconds:g} s"
+    )
     load = Load(users, seconds, warm_up_seconds=_WARM_UP_SECONDS)
     measured = ground.measured(scenario, load)
     told = classified([measured.window])
@@ -30,7 +33,7 @@ def browse(ground: Ground, scenario: Scenario) -> Outcome:
     return Outcome(
         verdicts=(*of_clients, told.verdict),
         findings=told.findings,
-        phases=(Phase("browse", (measured.window,), f"{users} users, {seconds:g} s"),),
+        phases=(Phase("browse", (measured.window,), f"{counted(users, 'user')}, {seconds:g} s"),),
         classification=told,
         explained=measured.window,
     )

@@ -9,6 +9,7 @@ from harness.campaign.traffic import Load
 from harness.campaign.watch import addresses, watching
 from harness.capture.abandonment import Abandonment, RouteAnswers
 from harness.checks.load.abandoned import abandoned
+from harness.checks.load.figures import counted
 from harness.errors import MisuseError, UnreachableTargetError
 from harness.load.result import LoadResult
 from harness.load.tally import Answer
@@ -32,11 +33,12 @@ _EXECUTING = (
 
 def disconnect(ground: Ground, scenario: Scenario) -> Outcome:
     """Load with clients that leave, look at what goes on without them, and ask again."""
+    ground.require_probe()
     settings = ground.settings
     users = settings.users or _USERS
     seconds = settings.seconds or (_SHORT_SECONDS if settings.is_short else _SECONDS)
     serving = ground.serve() if ground.rig is not None else None
-    ground.tell(f"{users} users leave before the answer, for {seconds:g} s")
+    ground.tell(f"{counted(users, 'user')} to leave before the answer, for {seconds:g} s")
     # At the end nobody waits for an answer: whatever goes on then goes on without a client.
     load = Load(users, seconds, stop_seconds=0.0)
     with watching(addresses(ground, serving), ground.token) as watch:
@@ -46,22 +48,21 @@ def disconnect(ground: Ground, scenario: Scenario) -> Outcome:
     ground.tell("one user asks again, and waits")
     staying = Load(1, _AFTER_SECONDS, options=("--share-leaving", "0"))
     after = ground.measured(scenario, staying)
-    left = sum(leaving.result.tally.left.values())
-    judged = abandoned(
-        Abandonment(
-            window=leaving.window,
-            left=left,
-            gone_seconds=leaving.result.started_seconds + leaving.result.seconds,
-            glimpses=watch.glimpses,
-            answers=_answers(leaving.result, after.result),
-            executing_after=executing,
-        )
+    facts = Abandonment(
+        window=leaving.window,
+        left=sum(leaving.result.tally.left.values()),
+        gone_seconds=leaving.result.started_seconds + leaving.result.seconds,
+        glimpses=watch.glimpses,
+        answers=_answers(leaving.result, after.result),
+        executing_after=executing,
     )
-    return Outcome((judged.verdict,), judged.findings, _phases(leaving, after, left=left))
+    judged = abandoned(facts)
+    phases = _phases(leaving, after, left=facts.left_in_all)
+    return Outcome((judged.verdict,), judged.findings, phases)
 
 
 def _phases(leaving: Slice, after: Slice, *, left: int) -> tuple[Phase, ...]:
-    note = f"{left} requests whose client left before the answer"
+    note = f"{counted(left, 'client')} left before the answer"
     return (
         Phase("disconnect", (leaving.window,), note),
         Phase("after disconnect", (after.window,), "one user that waits for its answers"),

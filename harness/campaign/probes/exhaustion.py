@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.campaign.drought.choice import SmallPool, drought_for, hold_per_request
+from harness.campaign.drought.ending import ended
 from harness.campaign.drought.run import KEPT_REQUESTS, Beside, Dried, Meanwhile, run_dry
 from harness.campaign.drought.story import Drought
 from harness.campaign.drought.target import PoolNotOursError, kept_connections, require_pool
-from harness.campaign.drought.telling import setting, timeline
+from harness.campaign.drought.telling import setting
 from harness.campaign.drought.trials import Trial, cheapest, longest_holder, tried, without_database
 from harness.campaign.ground import Ground, Slice
 from harness.campaign.outcome import Outcome, without_measurement
 from harness.campaign.scenario import Scenario
 from harness.campaign.traffic import Load
 from harness.capture.windows import LoadWindow
-from harness.checks.exhaustion import exhaustion as judged
 from harness.checks.exhaustion_limits import Backends
-from harness.checks.load.blocked_loop import blocked_loop
-from harness.checks.load.leak import leak
-from harness.checks.load.retry_storm import retry_storm
-from harness.checks.load.validity import Basis, invalid
 from harness.errors import MisuseError
-from harness.findings import Finding, ProbeVerdict, Verdict
+from harness.findings import Verdict
 from harness.load.result import LoadResult
 from harness.load.routes import Plan
 from harness.pool_choice import PoolChoice
-from harness.report.load_content import Phase
 from harness.rig.client import Rig
 from harness.rig.trouble.locks import CannotBlockError
 from harness.served import ServedApplication
@@ -65,7 +59,13 @@ def exhaustion(ground: Ground, scenario: Scenario) -> Outcome:
     pool = SmallPool(_SIZE, timeout_seconds, ground.settings.workers)
     ground.tell(f"serving with a pool of {_SIZE}, which gives up after {timeout_seconds:g} s")
     serving = ground.serve(PoolChoice(_SIZE, 0, timeout_seconds))
-    target = ServedApplication(serving.url, serving.token, serving.workers, Path(serving.log))
+    target = ServedApplication(
+        serving.url,
+        serving.token,
+        serving.workers,
+        Path(serving.log),
+        headers=ground.settings.headers,
+    )
     try:
         return _Attempt(ground, scenario, rig, target, pool).outcome()
     except PoolNotOursError as error:
@@ -99,10 +99,17 @@ class _Attempt:
             raise _UndecidedError(_NO_HOLDER)
         require_pool(self.target, self.pool)
         free, cheap = self._beside(trials, before, load)
-        drought = self._drought(before)
+        drought = replace(self._drought(before), route=load.plan[0][0] if load.plan else "")
         self.ground.tell(setting(drought))
         exhausted, dried = self._dried(drought, load, Beside(free[1], cheap.path))
-        return self._judged(drought, dried, (before, exhausted), names=(free[0], cheap.route))
+        return ended(
+            drought,
+            dried,
+            before=before,
+            meanwhile=exhausted.window,
+            names=(free[0], cheap.route),
+            backends=Backends(self.rig.rows(_BACKENDS), allowed=kept_connections(self.target)),
+        )
 
     def _plan(self) -> Plan:
         """Traffic of the user's own can do without."""
@@ -127,9 +134,11 @@ class _Attempt:
     ) -> tuple[tuple[str, str], Trial]:
         """A route that needs no connection, and one that needs one for a moment."""
         loaded = load.plan[0][0] if load.plan else ""
-        cheap = cheapest(trials, beside=loaded)
+        pools = {pool.name for pool in before.pools if pool.checkouts or pool.timeouts}
+        cheap = cheapest(trials, beside=loaded, pools=pools)
         if cheap is None:
-            cheap = cheapest(tried(self.target, _requested(before), seconds=_TRIAL_SECONDS))
+            others = tried(self.target, _requested(before), seconds=_TRIAL_SECONDS)
+            cheap = cheapest(others, pools=pools)
         if cheap is None:
             raise _UndecidedError(_NO_ROUTE)
         return without_database(trials), cheap
@@ -160,38 +169,8 @@ class _Attempt:
         with self.rig.trouble("tables-locked", seconds=seconds) as facts:
             return facts["from_seconds"], facts["until_seconds"]
 
-    def _judged(
-        self,
-        drought: Drought,
-        dried: Dried,
-        windows: tuple[LoadWindow, Slice],
-        *,
-        names: tuple[str, str],
-    ) -> Outcome:
-        before, exhausted = windows[0], windows[1].window
-        backends = Backends(self.rig.rows(_BACKENDS), allowed=kept_connections(self.target))
-        noise = invalid(exhausted, Basis.SHARES)
-        verdict = judged(dried.story, noise=noise, backends=backends)
-        return Outcome(
-            verdicts=(verdict,),
-            findings=(*retry_storm(exhausted, dried.story), *_causes(verdict, exhausted)),
-            phases=(
-                Phase("before", (before,), "one user"),
-                Phase("exhausted", (exhausted,), setting(drought)),
-            ),
-            exhaustion=dried.story,
-            troubles=(timeline(drought, dried, names=names, backends=backends),),
-        )
-
 
 def _requested(window: LoadWindow) -> Plan:
     """What the traffic itself has requested, as far as its paths need no value."""
     names = [route.route for route in window.routes if route.route.startswith("GET /")]
     return tuple((name, name.removeprefix("GET ")) for name in names if "{" not in name)
-
-
-def _causes(verdict: ProbeVerdict, window: LoadWindow) -> Iterator[Finding]:
-    """The lines behind a failure, where stacks and owners tell them; counts alone."""
-    if verdict.verdict is Verdict.FAIL:
-        yield from leak(window).findings
-        yield from blocked_loop(window).findings

@@ -16,6 +16,7 @@ from harness.campaign.pages import PagedPlan, paged_plan_behind
 from harness.campaign.scenario import Scenario
 from harness.campaign.traffic import Load
 from harness.capture.windows import LoadWindow
+from harness.checks.load.figures import counted
 from harness.checks.load.statement_growth import PROBE, statement_growth
 from harness.errors import IsolationError
 from harness.findings import Verdict
@@ -38,6 +39,8 @@ _FEW_ROUTES = 5
 
 def n_plus_one(ground: Ground, scenario: Scenario) -> Outcome:
     """Load the application with larger and larger pages of more and more rows."""
+    if ground.settings.count_by == "events":
+        ground.require_probe()
     served = _served(ground)
     with ExitStack() as stack:
         counter = chosen_counter(ground, served.log, stack)
@@ -51,7 +54,8 @@ def n_plus_one(ground: Ground, scenario: Scenario) -> Outcome:
         return Outcome(
             without_measurement(PROBE, Verdict.INCONCLUSIVE, doubt).verdicts, phases=phases
         )
-    judged = statement_growth(route_samples(loads.sized), counted_by=counter.name)
+    samples = route_samples(loads.sized)
+    judged = statement_growth(samples, counted_by=counter.name, gap=counter.gap())
     return Outcome((judged.verdict,), judged.findings, phases=phases)
 
 
@@ -86,7 +90,9 @@ def _served(ground: Ground) -> _Served:
 
 
 def _paged(ground: Ground, scenario: Scenario) -> PagedPlan | None:
-    return paged_plan_behind(ground.url, ground.plan()) if scenario.is_planned else None
+    if not scenario.is_planned:
+        return None
+    return paged_plan_behind(ground.url, ground.plan(), ground.settings.headers)
 
 
 @dataclass(slots=True, eq=False)
@@ -103,7 +109,9 @@ class _Loads:
     def measure(self, page: int, rows: int) -> None:
         """Load with pages of a size, after so many rows were added."""
         users, seconds = self._users(), self._seconds()
-        self.ground.tell(f"{users} users, pages of {page} items, {rows} rows added, {seconds:g} s")
+        self.ground.tell(
+            f"{counted(users, 'user')}, pages of {page} items, {rows} rows added, {seconds:g} s"
+        )
         load = Load(
             users,
             seconds,

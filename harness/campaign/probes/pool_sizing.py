@@ -13,14 +13,12 @@ from dataclasses import dataclass, field
 from harness.campaign.ground import Ground
 from harness.campaign.outcome import Outcome
 from harness.campaign.scenario import Scenario, Settings
-from harness.campaign.sizing.drill import Drill, drilled, nested_routes
+from harness.campaign.sizing.drill import Drill, Suspects, drilled, suspects
+from harness.campaign.sizing.form import LONG, SHORT
 from harness.campaign.sizing.plan import (
-    LONG,
-    SHORT,
     SweepPlan,
     largest_size,
     other_size,
-    own_connections,
     planned_sweep,
     server_room,
 )
@@ -29,12 +27,12 @@ from harness.campaign.sizing.sweep import swept
 from harness.capture.windows import LoadWindow, PoolWindow
 from harness.checks.load.bounds import bounds_of
 from harness.checks.load.classification import Classification, classified
-from harness.checks.load.figures import counted, main_pool
+from harness.checks.load.figures import counted, main_pool, rate
 from harness.checks.load.fleet import Fleet, fleet_of
 from harness.checks.load.leak import leak
-from harness.checks.load.nesting import is_refuted, without_nesting
+from harness.checks.load.nesting import without_nesting
 from harness.checks.load.no_pool_size import unreached
-from harness.checks.load.pool_sizing import Recommendation, recommendation
+from harness.checks.load.pool_sizing import Recommendation, recommendation, unusable_baseline
 from harness.checks.load.sizing_curve import FEWEST_ROUNDS
 from harness.checks.load.validity import BAD_SHARE, Basis, invalid
 from harness.findings import ProbeVerdict, Severity, Verdict
@@ -101,8 +99,20 @@ def pool_sizing(ground: Ground, scenario: Scenario) -> Outcome:
     settings = ground.settings
     form = (SHORT if settings.is_short else LONG).lasting(settings.seconds)
     slices = Slices(ground, scenario, form, spare=len(settings.sizes) or _SPARE_SLICES)
-    ground.serve()
+    # What further processes spend on waiting would else be told as CPU of one user's requests, and
+    # is a multiple of it where these are few.
+    ground.serve(workers=1 if _is_alone(settings) else None)
     return _held(_Course(), slices)
+
+
+def _is_alone(settings: Settings) -> bool:
+    """Whether one user is served by one process, though there will be more of them.
+
+    The short form recommends nothing, and has nothing else that tells how many there are. That a
+    process spends 0.5 % of a core on waiting [measured] is nothing to it: of one request's CPU it
+    asks only whether users would wait for seconds.
+    """
+    return settings.workers > 1 and not settings.is_short
 
 
 def _held(course: _Course, slices: Slices) -> Outcome:
@@ -115,8 +125,10 @@ def _held(course: _Course, slices: Slices) -> Outcome:
     if leak(baseline).is_explanation:
         course.why_none = "connections leak: no size is right before they come back"
         return course.outcome([baseline])
-    if nested_routes(baseline):
-        return _drilled(course, slices, baseline)
+    if nested := suspects(baseline):
+        return _drilled(course, slices, baseline, nested)
+    if _is_alone(slices.ground.settings):
+        slices.ground.serve()
     return _measured(course, slices, baseline)
 
 
@@ -133,29 +145,35 @@ def _unusable(baseline: LoadWindow) -> str:
     return f"{bad} of {whole} answers to one user were not good: request other routes (--plan)"
 
 
-def _drilled(course: _Course, slices: Slices, baseline: LoadWindow) -> Outcome:
+def _drilled(
+    course: _Course, slices: Slices, baseline: LoadWindow, nested: Sequence[Suspects]
+) -> Outcome:
     """Requests that may lock each other out; if they do, a sweep would only stop at each size."""
-    pool, room = main_pool(baseline), server_room(baseline.server, processes=1)
-    clients, nested = own_connections(pool) if pool is not None else 1, nested_routes(baseline)
-    drill = drilled(slices.ground, slices.scenario, baseline, clients=clients, room=room)
-    course.recorded("nesting drill", drill.windows, drill.note)
-    if is_refuted(drill.locked):
-        course.refuted = nested
-        slices.ground.serve()
-        return _measured(course, slices, baseline)
-    course.why_none = (
-        f"{', '.join(nested)} holds several connections at once: {drill.clients} such requests "
-        f"need {drill.safe_size}, more of them more; pass the session down first"
-    )
-    return course.outcome([baseline], drill)
+    room = server_room(baseline.server, processes=1)
+    for found in nested:
+        drill = drilled(slices.ground, slices.scenario, found, room=room)
+        course.recorded("nesting drill", drill.windows, drill.note)
+        if drill.why_not_refuted:
+            course.why_none = (
+                f"{', '.join(found.names)} holds several connections at once: {drill.clients} such "
+                f"requests need {drill.safe_size}, more of them more; pass the session down first"
+            )
+            return course.outcome([baseline], drill)
+        course.refuted = (*course.refuted, *found.names)
+    slices.ground.serve()
+    return _measured(course, slices, baseline)
 
 
 def _measured(course: _Course, slices: Slices, baseline: LoadWindow) -> Outcome:
     """Everything else: ramp, own pool, sweep."""
     settings, pool, bounds = slices.ground.settings, main_pool(baseline), bounds_of(baseline)
+    if bounds is not None and not settings.is_short and (why := unusable_baseline(baseline)):
+        return _undecided(course, slices, why)
     ramp = [] if settings.is_short else slices.ramp()
     if ramp:
         course.recorded("ramp", ramp, "more and more users on the application's own pool")
+        if not rate(ramp[-1]):
+            return _undecided(course, slices, _unanswered(ramp[-1]))
     users = settings.users or (ramp[-1].client.users if ramp else _FEW_USERS)
     if pool is None or bounds is None or pool.size is None:
         course.why_none = _why_no_sweep(pool)
@@ -170,16 +188,30 @@ def _measured(course: _Course, slices: Slices, baseline: LoadWindow) -> Outcome:
         asked=settings.sizes or (() if ramp else other_size(pool, most)),
         users=settings.users,
     )
+    if plan.why_few and not settings.is_short:
+        return _undecided(course, slices, plan.why_few)
     if not plan.sizes:
         course.why_none = f"no size to try: at most {most} can be filled in each process"
         return course.outcome(_own(course, slices, users, slices.form.shortest_seconds))
     return _swept(course, slices, baseline, plan)
 
 
+def _undecided(course: _Course, slices: Slices, why: str) -> Outcome:
+    """A sweep of minutes could recommend nothing; the limit is told."""
+    course.recommendation = Recommendation(Verdict.INCONCLUSIVE, why)
+    users = slices.ground.settings.users or _FEW_USERS
+    return course.outcome(_own(course, slices, users, slices.form.shortest_seconds))
+
+
+def _unanswered(window: LoadWindow) -> str:
+    """Why a sweep, with more users than this, would be answered no better."""
+    return f"no good answer to {counted(window.client.users, 'user')}: {invalid(window)}"
+
+
 def _own(course: _Course, slices: Slices, users: int, seconds: float) -> list[LoadWindow]:
     """The application's own pool under many users: the one window to explain."""
     windows = slices.own(users, seconds)
-    course.recorded("own pool", windows, f"{users} users")
+    course.recorded("own pool", windows, counted(users, "user"))
     return windows[-1:]
 
 

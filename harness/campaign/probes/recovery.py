@@ -25,6 +25,7 @@ def recovery(ground: Ground, scenario: Scenario) -> Outcome:
     if ground.rig is not None:
         _serve(ground, form)
     run = Run(ground, Holding(ground, scenario, form, opened_ledger(ground)))
+    ground.so_far = run.so_far
     run.first()
     for trouble in form.troubles:
         run.then(trouble)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import psutil
 
@@ -12,7 +13,8 @@ from harness.campaign.scenario import Scenario
 from harness.campaign.traffic import Load
 from harness.capture.soaking import ProcessUse, SoakStretch
 from harness.checks.load.drift import LATENCY_PROBE, drift, slowing
-from harness.checks.load.judged import Judged, skipped
+from harness.checks.load.figures import counted
+from harness.checks.load.judged import Judged, cut_short, skipped
 from harness.load.safety import is_this_machine
 from harness.report.load_content import Phase
 
@@ -29,6 +31,8 @@ _REST_SECONDS, _SHORT_REST_SECONDS = 3.0, 0.5
 def soak(ground: Ground, scenario: Scenario) -> Outcome:
     """Load in stretches, read what is left after each, and judge what grows."""
     settings = ground.settings
+    if settings.is_short:  # a longer one also compares times, which clients tell
+        ground.require_probe()
     users = settings.users or _USERS
     seconds = settings.seconds or (_SHORT_SECONDS if settings.is_short else _SECONDS)
     number = _SHORT_STRETCHES if settings.is_short else _STRETCHES
@@ -36,19 +40,31 @@ def soak(ground: Ground, scenario: Scenario) -> Outcome:
         ground.serve()
     load = Load(users, seconds / number)
     rest_seconds = _SHORT_REST_SECONDS if settings.is_short else _REST_SECONDS
-    stretches = []
+    stretches: list[SoakStretch] = []
+    ground.so_far = partial(_judged, ground, stretches)
     for count in range(1, number + 1):
-        ground.tell(f"{users} users for {seconds / number:g} s, {count} of {number}")
+        ground.tell(f"{counted(users, 'user')} for {seconds / number:g} s, {count} of {number}")
         measured = ground.measured(scenario, load, rest_seconds=rest_seconds)
         stretches.append(_stretch(ground, measured))
-    judged = drift(stretches)
-    slower = _too_short() if settings.is_short else slowing(stretches)
-    windows = tuple(item.window for item in stretches)
-    note = f"{users} users, the same load {number} times, at rest in between"
+        if not measured.window.client.ok:
+            # Of an hour of this nobody learns more: the pool is dry, or no plan fits.
+            ground.tell(f"nothing was answered well in stretch {count}: no further one")
+            break
+    return _judged(ground, stretches)
+
+
+def _judged(ground: Ground, stretches: Sequence[SoakStretch], why: str = "") -> Outcome:
+    """What there is to say of these stretches; of a soak that is cut short, if there is a `why`."""
+    slower = _too_short() if ground.settings.is_short else slowing(stretches)
+    both: Iterable[Judged] = (drift(stretches), slower)
+    if why:
+        both = [cut_short(judged, why) for judged in both]
+    windows = tuple(ground.windows if why else (item.window for item in stretches))
+    note = "the same load each time, at rest in between"
     return Outcome(
-        verdicts=(judged.verdict, slower.verdict),
-        findings=(*judged.findings, *slower.findings),
-        phases=(Phase("soak", windows, note),),
+        verdicts=tuple(judged.verdict for judged in both),
+        findings=tuple(finding for judged in both for finding in judged.findings),
+        phases=(Phase("soak", windows, note),) if windows else (),
     )
 
 
@@ -62,7 +78,8 @@ def _stretch(ground: Ground, measured: Slice) -> SoakStretch:
     return SoakStretch(
         window=measured.window,
         checked_out=sum(pool["checked_out"] for pool in pools),
-        use=_use(statuses) if is_this_machine(ground.url) else None,
+        # Whoever was not read is not in the sum, which would grow once it is read again.
+        use=_use(statuses) if is_this_machine(ground.url) and not measured.window.unread else None,
     )
 
 

@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
+
 from harness.campaign.ground import Ground, NotOursError, Slice
 from harness.campaign.recovering.plan import Form, Trouble
 from harness.campaign.recovering.story import Held, joined
@@ -20,6 +22,7 @@ from harness.campaign.scenario import Scenario
 from harness.campaign.traffic import Load, Traffic
 from harness.checks.load.figures import counted
 from harness.errors import HarnessError
+from harness.rig.client import Rig
 from harness.rig.protocol import Json
 from harness.rig.trouble.refusal import CannotTroubleError
 
@@ -50,6 +53,15 @@ class Holding:
             return self.ground.required_rig("to count connections").rows(_BACKENDS)
         return None
 
+    def why_not(self, trouble: Trouble) -> str:
+        """Why a trouble cannot be made here, as far as that is known before any load; or empty."""
+        try:
+            self._rig_for(trouble)
+        except NotOursError as error:
+            return error.what
+        started = self.ground.started
+        return started.why_no_activity if started is not None else ""
+
     def idle(self) -> tuple[Held, Slice]:
         """The load stops, and comes back; also tells the stretch before it."""
         first = self._loaded(IDLE, self.form.before_seconds + self.form.trouble_seconds)
@@ -69,6 +81,7 @@ class Holding:
             slices=(first, second),
             leaves_stale=True,
             backends=self.backends(),
+            processes_gone=self._processes_gone(first, second),
         )
         return held, first
 
@@ -79,7 +92,7 @@ class Holding:
             NotOursError: The target was not started here.
             CannotTroubleError: It cannot be done to this server.
         """
-        rig = self.ground.required_rig(f"for {trouble.name}")
+        rig = self._rig_for(trouble)
         moments: list[float] = []
         told: dict[str, Any] = {}
 
@@ -107,7 +120,19 @@ class Holding:
             slices=(measured,),
             leaves_stale=trouble.leaves_stale,
             backends=self.backends(),
+            processes_gone=self._processes_gone(measured),
         )
+
+    def _rig_for(self, trouble: Trouble) -> Rig:
+        return self.ground.required_rig(f"for the trouble '{trouble.name}'")
+
+    def _processes_gone(self, *slices: Slice) -> int:
+        """Processes of ours that have ended; of somebody else's nobody here can tell."""
+        if self.ground.rig is None:
+            return 0
+        last = slices[-1].stretch
+        known = {pid for measured in slices for pid in measured.stretch.before}
+        return sum(not _is_running(pid) for pid in known - (last.at_rest or last.after).keys())
 
     def _loaded(
         self,
@@ -131,6 +156,14 @@ class Holding:
             with rig.trouble("backends-killed") as facts:
                 return f"its {_done(facts)}"
         return ""
+
+
+def _is_running(pid: int) -> bool:
+    """Whether it has not ended; one that has is still listed until its parent takes note."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _done(facts: Json) -> str:

@@ -5,7 +5,7 @@ Apart from the probe, which decides how the application is served and which trou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from harness.campaign.ground import Ground, NotOursError
@@ -15,17 +15,20 @@ from harness.campaign.recovering.plan import Trouble
 from harness.campaign.recovering.story import Held, Stay, mean_hold_seconds, picture_of, story_of
 from harness.capture.reckoning import Reckoning, Write
 from harness.capture.windows import LoadWindow
-from harness.checks.load.judged import Judged, skipped, undecided
+from harness.checks.load.judged import Judged, cut_short, skipped, undecided
 from harness.checks.load.leak import leak
 from harness.checks.load.nothing_lost import PROBE as NOTHING_LOST
 from harness.checks.load.nothing_lost import nothing_lost
 from harness.checks.load.recovery import recovery
+from harness.checks.load.validity import unread
 from harness.errors import HarnessError, MisuseError, RigError
 from harness.findings import Finding
 from harness.report.load_content import Phase, Timeline
 from harness.rig.trouble.refusal import CannotTroubleError
 
 __all__ = ["Run"]
+
+_TOO_LATE = "the probe ended before it was held"
 
 
 @dataclass(slots=True, eq=False)
@@ -60,15 +63,37 @@ class Run:
 
     def then(self, trouble: Trouble) -> None:
         """The next trouble."""
+        if why_not := self.holding.why_not(trouble):  # a load would be for nothing
+            self.judged.append(skipped(trouble.probe, why_not))
+            return
         self._held(trouble.probe, trouble.name, lambda: self.holding.trouble(trouble))
 
     def outcome(self) -> Outcome:
         """All of it."""
-        judged = (*self.judged, self._nothing_lost())
+        return self._told((*self.judged, self._nothing_lost()), self.windows)
+
+    def so_far(self, why: str) -> Outcome:
+        """Likewise, of a run that ends before it is over.
+
+        Args:
+            why: It does.
+        """
+        troubles = (IDLE, *(trouble.probe for trouble in self.holding.form.troubles))
+        held = {item.verdict.probe for item in self.judged}
+        missing = [probe for probe in troubles if probe not in held]
+        ended = (undecided(probe, why) for probe in missing[:1])
+        not_held = (skipped(probe, _TOO_LATE) for probe in missing[1:])
+        is_known = self.reckonings or self.unreckoned or isinstance(self.holding.ledger, str)
+        # What the troubles that were not held would have lost, those that were do not tell.
+        writes = cut_short(self._nothing_lost(), why) if is_known else undecided(NOTHING_LOST, why)
+        return self._told((*self.judged, *ended, *not_held, writes), self.ground.windows)
+
+    def _told(self, judged: Sequence[Judged], windows: Sequence[LoadWindow]) -> Outcome:
+        phase = Phase("recovery", tuple(windows), "one for each trouble, two around a stopped load")
         return Outcome(
             verdicts=tuple(item.verdict for item in judged),
             findings=(*(finding for item in judged for finding in item.findings), *self.lines),
-            phases=(Phase("recovery", tuple(self.windows), "one trouble each"),),
+            phases=(phase,) if windows else (),
             troubles=tuple(self.pictures),
         )
 
@@ -90,7 +115,7 @@ class Run:
         self.windows += windows
         told = self._reckoned(held)
         self.pictures.append(picture_of(held, story, told))
-        self.judged.append(recovery(story))
+        self.judged.append(recovery(story, unless=unread(windows[-1], at_rest=True)))
         if story.checked_out_at_rest:
             self.lines += leak(windows[-1]).findings
 
@@ -117,7 +142,10 @@ class Run:
         ledger = self.holding.ledger
         if isinstance(ledger, str):
             return skipped(NOTHING_LOST, ledger)
-        judged = nothing_lost(self.reckonings, route=ledger.name)
+        routes = (route for window in self.windows for route in window.routes)
+        sites = (route.endpoint for route in routes if route.route == ledger.name)
+        site = next(filter(None, sites), None)
+        judged = nothing_lost(self.reckonings, route=ledger.name, site=site)
         if self.unreckoned and not judged.findings:
             return undecided(NOTHING_LOST, "; ".join(self.unreckoned))
         return judged

@@ -15,6 +15,7 @@ from harness.capture.traffic import Outcome, RequestOutcome
 from harness.capture.trouble import TroubleStory
 from harness.capture.windows import LoadWindow
 from harness.checks.load.figures import main_pool
+from harness.checks.load.validity import unread
 from harness.load.result import Sample
 from harness.load.story import recovery_seconds
 from harness.report.load_content import AnswersInSecond, Timeline
@@ -48,6 +49,9 @@ class Held:
     """At least one; the last one came back to rest after the trouble."""
     leaves_stale: bool
     backends: int | None
+    processes_gone: int = 0
+    """Of the application, that have ended meanwhile. One that merely does not answer may be slow:
+    the window says that it was not read."""
 
 
 def joined(first: Slice, second: Slice) -> tuple[tuple[Sample, ...], float]:
@@ -63,7 +67,7 @@ def story_of(held: Held, stay: Stay) -> TroubleStory:
     """The facts that are judged."""
     steady, left_out = _steady(held)
     last = held.slices[-1]
-    return TroubleStory(
+    story = TroubleStory(
         probe=held.probe,
         trouble=held.name,
         begins_seconds=held.begins_seconds,
@@ -82,8 +86,9 @@ def story_of(held: Held, stay: Stay) -> TroubleStory:
         checked_out_at_rest=_checked_out(last),
         backends_at_rest=held.backends,
         backends_before=stay.backends,
-        processes_gone=sum(pid not in last.stretch.after for pid in last.stretch.before),
+        processes_gone=held.processes_gone,
     )
+    return replace(story, failing=_failing(steady, story))
 
 
 def picture_of(held: Held, story: TroubleStory, facts: Iterable[tuple[str, str]]) -> Timeline:
@@ -103,6 +108,8 @@ def picture_of(held: Held, story: TroubleStory, facts: Iterable[tuple[str, str]]
 
 def most_connections(window: LoadWindow) -> int | None:
     """Of all pools together; None without a bound, or where nobody knows."""
+    if unread(window):
+        return None
     capacities = [pool.capacity for pool in window.pools]
     known = [capacity for capacity in capacities if capacity is not None]
     return sum(known) if known and len(known) == len(capacities) else None
@@ -123,6 +130,13 @@ def _steady(held: Held) -> tuple[list[Sample], tuple[str, ...]]:
             (good if item.outcome is Outcome.OK else failing).add(item.route)
     steady = good - failing
     return [item for item in told if item.route in steady], tuple(sorted(failing))
+
+
+def _failing(steady: Iterable[Sample], story: TroubleStory) -> tuple[tuple[str, int], ...]:
+    """By route, the requests that count against the application."""
+    each = zip(steady, story.answers, strict=True)
+    routes = Counter(sample.route for sample, answer in each if story.counts_against(answer))
+    return tuple(routes.most_common())
 
 
 def _pool_timeout(window: LoadWindow) -> float:
@@ -153,6 +167,7 @@ def _facts(held: Held, story: TroubleStory) -> Iterator[tuple[str, str]]:
         yield "still out at rest", str(story.checked_out_at_rest)
     if story.backends_at_rest is not None:
         most = story.most_connections
-        yield "connections at rest", f"{story.backends_at_rest} of {most or 'any number'}"
+        limit = f", {most} at most" if most else ""
+        yield "server processes at rest", f"{story.backends_at_rest}{limit}"
     if story.left_out:
         yield "left out, failed before", ", ".join(story.left_out)

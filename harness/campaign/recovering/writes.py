@@ -63,7 +63,9 @@ class Ledger:
         rig = self.ground.rig
         if self.route.select and rig is not None:
             return rig.keys(self.route.select, beginning=beginning)
-        return keys_by_get(self.ground.url, self.route.get, (write.key for write in writes))
+        keys = (write.key for write in writes)
+        headers = self.ground.settings.headers
+        return keys_by_get(self.ground.url, self.route.get, keys, headers=headers)
 
 
 def opened_ledger(ground: Ground) -> Ledger | str:

@@ -1,26 +1,29 @@
-"""What a sweep tries, with how many users and for how long: arithmetic, apart from the measuring.
+"""What a sweep tries, and with how many users: arithmetic, apart from the measuring.
 
 Each slice costs a restart of the application, so a sweep tries few sizes, doubling, around the
-place where the ramp bent; and a slice is as long as a verdict on throughput needs, no longer.
+place where the ramp bent.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, inf
 
+from harness.campaign.sizing.comparable import (
+    FEWEST_TOP,
+    LONGEST_WAIT_SECONDS,
+    Crowd,
+    why_cramped,
+)
+from harness.campaign.sizing.form import Form, slice_seconds
 from harness.capture.windows import LoadWindow, PoolWindow, ServerWindow
 from harness.checks.load.bounds import Bounds
 from harness.checks.load.figures import SPARE_CPU, main_pool, rate
 from harness.checks.load.sizing_curve import knee_of
-from harness.checks.load.validity import FEWEST_THROUGHPUT
 
 __all__ = [
-    "LONG",
-    "SHORT",
-    "Form",
     "SweepPlan",
     "doubled",
     "largest_size",
@@ -30,62 +33,11 @@ __all__ = [
     "planned_sweep",
     "ramp_ends",
     "server_room",
-    "slice_seconds",
 ]
 
 _MOST_SIZES = 5
-_FEWEST_TOP = 4
-"""Three sizes, 1, 2 and 4, are the fewest that show a bend."""
 _SPARE_SHARE = 0.9
 """Of the server's free connections: the sampler and consoles need some, too."""
-_LONGEST_WAIT_SECONDS = 8.0
-"""For a connection: users give up after 10 s, and a queue of those is no throughput."""
-_MORE_ANSWERS = 1.2
-"""Times the fewest: the expected rate is that of a ramp of three seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """How much is measured."""
-
-    rounds: int
-    """Of the sweep."""
-    repeats: int
-    """Of one slice that turns out invalid, at most."""
-    baseline_seconds: float
-    step_seconds: float
-    """Of each step of the ramp."""
-    most_users: int
-    """At the end of the ramp."""
-    shortest_seconds: float
-    """Of a slice: five whole seconds of rates, and the one that is cut."""
-    longest_seconds: float
-
-    def lasting(self, seconds: float | None) -> Form:
-        """With slices of exactly this length, if somebody says so."""
-        if seconds is None:
-            return self
-        return replace(self, shortest_seconds=seconds, longest_seconds=seconds)
-
-
-LONG = Form(
-    rounds=3,
-    repeats=2,
-    baseline_seconds=6.0,
-    step_seconds=3.0,
-    most_users=64,
-    shortest_seconds=6.0,
-    longest_seconds=25.0,
-)
-SHORT = Form(
-    rounds=1,
-    repeats=1,
-    baseline_seconds=4.0,
-    step_seconds=3.0,
-    most_users=64,
-    shortest_seconds=6.0,
-    longest_seconds=8.0,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +52,8 @@ class SweepPlan:
     """Of a slice, for each of the sizes."""
     room: int
     """Connections that the server has for one process."""
+    why_few: str = ""
+    """Why it is not worth holding: fewer sizes can be compared than a verdict needs."""
 
     @property
     def slices(self) -> tuple[tuple[int, float], ...]:
@@ -128,18 +82,21 @@ def planned_sweep(
     """
     processes = ramp[-1].processes
     most = largest_size(room, users, processes)
-    sizes = _doubling(_top(ramp), most)
+    sizes, why_few = _doubling(_top(ramp), most), ""
     if asked:
         sizes = tuple(sorted({size for size in asked if size <= most}))
     many = users or _crowd(ramp[-1], max(sizes, default=1), bounds)
-    if not asked:
-        patient = many / processes * bounds.hold_seconds / _LONGEST_WAIT_SECONDS
-        sizes = tuple(size for size in sizes if size >= patient) or sizes[-1:]
+    if sizes and not asked:
+        crowd = Crowd(many, processes, bounds.hold_seconds)
+        many = users or crowd.thinned(sizes).users
+        why_few = why_cramped(sizes, room=room, users=users, processes=processes)
+        sizes, why_left = replace(crowd, users=many).comparable(sizes, form)
+        why_few = why_few or why_left
     best = max(rate(window) for window in ramp)
     seconds = tuple(
         slice_seconds(min(size * processes / bounds.hold_seconds, best), form) for size in sizes
     )
-    return SweepPlan(sizes, many, seconds, room)
+    return SweepPlan(sizes, many, seconds, room, why_few)
 
 
 def doubled(plan: SweepPlan, processes: int) -> SweepPlan | None:
@@ -161,15 +118,9 @@ def largest_size(room: int, users: int | None, processes: int) -> int:
     return min(room, users // processes) if users else room
 
 
-def slice_seconds(expected_rate: float, form: Form) -> float:
-    """How long a slice has to be for a verdict on throughput, within what the form allows."""
-    wanted = _MORE_ANSWERS * FEWEST_THROUGHPUT / expected_rate if expected_rate > 0 else inf
-    return min(max(wanted, form.shortest_seconds), form.longest_seconds)
-
-
 def ramp_ends(rates: dict[int, float]) -> bool:
     """Whether the last two steps lie behind the knee; by number of users."""
-    knee = knee_of(rates)
+    knee = _knee(rates)
     return knee is not None and sum(users > knee for users in rates) > 1
 
 
@@ -181,7 +132,7 @@ def own_connections(pool: PoolWindow) -> int:
 def server_room(server: ServerWindow | None, processes: int) -> int:
     """Connections that one process may take from the server while sizes are tried."""
     if server is None:
-        return _FEWEST_TOP
+        return FEWEST_TOP
     left = server.max_connections - server.reserved_connections - round(server.others)
     return max(int(_SPARE_SHARE * left / processes), 1)
 
@@ -202,7 +153,7 @@ def _crowd(last: LoadWindow, largest: int, bounds: Bounds) -> int:
     """
     pool = main_pool(last)
     own = 3 * own_connections(pool) if pool is not None and last.process_cpu < SPARE_CPU else 1
-    patient = _LONGEST_WAIT_SECONDS / bounds.cpu_seconds if bounds.cpu_seconds > 0 else inf
+    patient = LONGEST_WAIT_SECONDS / bounds.cpu_seconds if bounds.cpu_seconds > 0 else inf
     wanted = int(min(max(2 * largest, own), patient)) * last.processes
     return max(wanted, largest * last.processes, last.client.users)
 
@@ -211,7 +162,7 @@ def _top(ramp: Sequence[LoadWindow]) -> int:
     """The largest size worth trying: beyond the knee of the ramp, and beyond what may be why."""
     last = ramp[-1]
     rates = {window.client.users: rate(window) for window in ramp}
-    knee = ceil((knee_of(rates) or max(rates)) / last.processes)
+    knee = ceil((_knee(rates) or max(rates)) / last.processes)
     pool = main_pool(last)
     own = own_connections(pool) if pool is not None else 1
     if last.process_cpu < SPARE_CPU and 2 * knee >= own:
@@ -219,9 +170,14 @@ def _top(ramp: Sequence[LoadWindow]) -> int:
     return 2 * knee
 
 
+def _knee(rates: Mapping[int, float]) -> int | None:
+    """Of the steps that were answered at all: zero has no logarithm."""
+    return knee_of({users: each for users, each in rates.items() if each > 0})
+
+
 def _doubling(top: int, most: int) -> tuple[int, ...]:
     """Powers of two up to the first that is as large as `top`."""
-    sizes = [size for size in _powers() if size <= most and size < 2 * max(top, _FEWEST_TOP)]
+    sizes = [size for size in _powers() if size <= most and size < 2 * max(top, FEWEST_TOP)]
     return tuple(sizes[-_MOST_SIZES:])
 
 

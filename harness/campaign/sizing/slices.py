@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from harness.campaign.ground import Ground
 from harness.campaign.scenario import Scenario
-from harness.campaign.sizing.plan import Form, ramp_ends
+from harness.campaign.sizing.form import Form, baseline_seconds
+from harness.campaign.sizing.plan import ramp_ends
 from harness.campaign.traffic import Load
 from harness.capture.windows import LoadWindow
-from harness.checks.load.figures import rate
-from harness.checks.load.validity import FEWEST_SHARES, Basis, invalid
+from harness.checks.load.figures import counted, rate
+from harness.checks.load.validity import FEWEST_SHARES, Basis, invalid, unread
 
 __all__ = ["Slices"]
 
@@ -43,35 +44,41 @@ class Slices:
 
     def baseline(self) -> LoadWindow:
         """One user: what a request costs where nobody waits."""
-        window = self._alone()
+        seconds = self.form.baseline_seconds
+        window = self._alone(seconds)
+        if (longer := _longer_baseline(window, self.form)) is not None:
+            seconds = longer
+            window = self._alone(seconds)
         tries = 0
         while _is_disturbed(window) and tries < self.form.repeats and self.spare > 0:
             tries, self.spare = tries + 1, self.spare - 1
-            window = self._alone()
+            window = self._alone(seconds)
         return window
 
-    def _alone(self) -> LoadWindow:
+    def _alone(self, seconds: float) -> LoadWindow:
         self.ground.tell("one user: what a request holds and computes")
-        load = Load(1, self.form.baseline_seconds, warm_up_seconds=_WARM_UP_SECONDS)
+        load = Load(1, seconds, warm_up_seconds=_WARM_UP_SECONDS)
         rest_seconds = _BASELINE_REST_SECONDS
         return self.ground.measured(self.scenario, load, rest_seconds=rest_seconds).window
 
     def ramp(self) -> list[LoadWindow]:
-        """1, 2, 4, … users, up to two steps after more of them stopped to bring more."""
+        """1, 2, 4, … users, up to two steps after more of them stopped to bring more.
+
+        Where somebody said how many users there are, no more than those.
+        """
         windows: list[LoadWindow] = []
-        users = 1
-        while users <= self.form.most_users:
-            self.ground.tell(f"ramp: {users} users on the application's own pool")
+        users, most = 1, self.ground.settings.users or self.form.most_users
+        while True:
+            self.ground.tell(f"ramp: {counted(users, 'user')} on the application's own pool")
             windows.append(self._taken(users, self.form.step_seconds))
             rates = {window.client.users: rate(window) for window in windows}
-            if min(rates.values()) <= 0 or ramp_ends(rates):
-                break
-            users *= 2
-        return windows
+            if users == most or min(rates.values()) <= 0 or ramp_ends(rates):
+                return windows
+            users = min(users * 2, most)
 
     def own(self, users: int, seconds: float) -> list[LoadWindow]:
         """The application's own pool; see `attempts`."""
-        self.ground.tell(f"{users} users on the application's own pool")
+        self.ground.tell(f"{counted(users, 'user')} on the application's own pool")
         return self.attempts(users, seconds, is_rest_awaited=True)
 
     def attempts(
@@ -92,7 +99,15 @@ class Slices:
         return self.ground.measured(self.scenario, load, rest_seconds=rest_seconds).window
 
 
+def _longer_baseline(window: LoadWindow, form: Form) -> float | None:
+    """Where requests are slow, but neither refused nor left without a connection by a leak."""
+    client = window.client
+    if invalid(window, Basis.COUNTS) or client.ok < client.requests or window.outstanding:
+        return None
+    return baseline_seconds(window, form)
+
+
 def _is_disturbed(window: LoadWindow) -> bool:
     """Whether another attempt may help: not where a route is slow, or nobody looked into it."""
     is_seen = not invalid(window, Basis.COUNTS) and window.client.requests >= FEWEST_SHARES
-    return is_seen and bool(invalid(window, Basis.SHARES))
+    return is_seen and bool(invalid(window, Basis.SHARES) or unread(window))

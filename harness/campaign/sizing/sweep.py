@@ -10,6 +10,7 @@ from harness.capture.windows import LoadWindow
 from harness.checks.load.elasticity import unusable
 from harness.checks.load.figures import counted, pool_capacity, rate
 from harness.checks.load.sizing_curve import knee_of
+from harness.checks.load.validity import Basis, invalid, unread
 from harness.pool_choice import PoolChoice
 
 __all__ = ["Sweep", "swept"]
@@ -57,8 +58,7 @@ def swept(slices: Slices, plan: SweepPlan, *, seed: int) -> Sweep:
             size = todo.pop(0)
             slices.ground.tell(f"round {number} of {rounds}: a pool of {size}")
             windows += _measured(slices, plan, size)
-            if pool_capacity(windows[-1]) != size:
-                why = _refusal(size, windows[-1])
+            if why := _refusal(size, windows[-1]):
                 return Sweep(plan, seed, rounds, tuple(windows), why, slices.repeated - before)
             if is_open and not todo:
                 is_open = False
@@ -75,14 +75,19 @@ def _measured(slices: Slices, plan: SweepPlan, size: int) -> list[LoadWindow]:
 
 
 def _further(slices: Slices, plan: SweepPlan, windows: list[LoadWindow]) -> SweepPlan | None:
-    rates = {pool_capacity(each): rate(each) for each in windows if not unusable(each)}
+    usable = [window for window in windows if not unusable(window)]
+    rates = {pool_capacity(each): rate(each) for each in usable}
     if slices.form.rounds == 1 or len(rates) < len(plan.sizes) or knee_of(rates) is not None:
         return None
-    return doubled(plan, windows[-1].processes)
+    return doubled(plan, usable[-1].processes)
 
 
 def _refusal(size: int, window: LoadWindow) -> str:
+    """Why the application takes no other pool; empty where it does, or nobody looked."""
     found = pool_capacity(window)
+    # Of a process that was not read nobody knows the pool; its window is no more than invalid.
+    if found == size or invalid(window, Basis.COUNTS) or unread(window):
+        return ""
     told = f"a pool of {found}" if found else "no pool with a bound"
     return (
         f"asked for a pool of {size}, the application has {told}: its engine is not made from the "

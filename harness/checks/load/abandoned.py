@@ -7,7 +7,8 @@ It is much where one request takes seconds, because the client comes again meanw
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from harness.capture.abandonment import Abandonment, Glimpse, HeldNow
@@ -15,7 +16,7 @@ from harness.capture.windows import LoadWindow
 from harness.checks.load.figures import counted, milliseconds
 from harness.checks.load.judged import EVERYWHERE, Judged, found, passed, skipped, undecided
 from harness.checks.load.leak import UNFINISHED, leak
-from harness.checks.load.validity import NO_PROBE, Basis, invalid
+from harness.checks.load.validity import NO_PROBE, Basis, invalid, unread
 from harness.findings import Finding, Severity
 
 __all__ = ["KINDS", "LONGEST_AFTER_SECONDS", "abandoned"]
@@ -44,15 +45,25 @@ _FIX_WORK = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """Connections of one route that were held at one moment."""
+
+    after_seconds: float
+    """Since the last client left."""
+    held: tuple[HeldNow, ...]
+
+
 def abandoned(facts: Abandonment) -> Judged:
     """What clients leave behind that close their connection before the answer."""
-    window = facts.window
+    # Who has left has sent a request, and on a slow route nobody may have done anything else.
+    window = _with_requests(facts.window, facts.left_in_all)
     why = invalid(window, Basis.COUNTS)
     if why == NO_PROBE:
         return skipped(PROBE, why)
     if why:
         return undecided(PROBE, why)
-    if not _left(facts):
+    if not facts.left_in_all:
         return undecided(PROBE, "no client left before its answer: answers came too quickly")
     if not facts.aftermath:
         return undecided(PROBE, "the application did not tell its status after clients had left")
@@ -62,14 +73,20 @@ def abandoned(facts: Abandonment) -> Judged:
     checkouts = sum(pool.checkouts for pool in window.pools)
     return passed(
         PROBE,
-        f"{counted(_left(facts), 'client')} left before the answer; all was at rest "
-        f"{milliseconds(_lasted(facts))} after the last, {counted(checkouts, 'checkout')} came "
-        f"back{_replaced(window)}",
+        f"{counted(facts.left_in_all, 'client')} left before the answer; all was at rest "
+        f"{_when(_lasted(facts))}, {counted(checkouts, 'checkout')} came back{_replaced(window)}",
+        unless=unread(window, at_rest=True),
     )
 
 
-def _left(facts: Abandonment) -> int:
-    return facts.left + facts.left_in_flight
+def _with_requests(window: LoadWindow, further: int) -> LoadWindow:
+    """The window of a load of which so many requests more were sent than answered."""
+    client = replace(window.client, requests=window.client.requests + further)
+    return replace(window, client=client)
+
+
+def _when(seconds: float) -> str:
+    return f"{milliseconds(seconds)} after the last" if seconds > 0 else "when the last had gone"
 
 
 def _lasted(facts: Abandonment) -> float:
@@ -99,53 +116,76 @@ def _late(facts: Abandonment) -> tuple[Glimpse, ...]:
 def _lasting(facts: Abandonment) -> Iterator[Finding]:
     """Work that went on for too long: with a connection by route, without one altogether."""
     late = _late(facts)
-    by_route: dict[str, tuple[float, int, HeldNow]] = {}
+    by_route: dict[str, list[_Sighting]] = {}
     for glimpse in late:
         mine = [held for held in glimpse.held if held.route and not held.has_request_ended]
-        for held in mine:
-            most = by_route.get(held.route, (0.0, 0, held))[1]
-            same = sum(other.route == held.route for other in mine)
-            at_seconds = glimpse.at_seconds - facts.gone_seconds
-            by_route[held.route] = (at_seconds, max(most, same), held)
-    for at_seconds, most, held in by_route.values():
-        yield _held_on(facts, held, at_seconds=at_seconds, most=most)
+        for route in dict.fromkeys(held.route for held in mine):
+            same = tuple(held for held in mine if held.route == route)
+            sighting = _Sighting(glimpse.at_seconds - facts.gone_seconds, same)
+            by_route.setdefault(route, []).append(sighting)
+    for sightings in by_route.values():
+        yield _held_on(facts, sightings)
     working = [item for item in late if item.active_requests > len(item.held)]
     # Beside connections that are held for nobody, these may well wait for one.
     if working and not by_route:
-        yield _working(facts, working)
+        yield from _working(facts, working)
 
 
-def _held_on(facts: Abandonment, held: HeldNow, *, at_seconds: float, most: int) -> Finding:
-    what = "a statement" if held.is_executing else "a connection without a statement"
+def _held_on(facts: Abandonment, sightings: Sequence[_Sighting]) -> Finding:
+    every = [held for sighting in sightings for held in sighting.held]
+    last, most = sightings[-1], max(len(sighting.held) for sighting in sightings)
+    # Before and after its statement a request holds its connection, too, and each may be seen then.
+    is_executing = 2 * sum(held.is_executing for held in every) >= len(every)
+    what = "a statement" if is_executing else "a connection without a statement"
     return Finding(
         kind=UNFINISHED,
-        label="statement" if held.is_executing else "idle",
-        anchor=held.route,
+        label="statement" if is_executing else "idle",
+        anchor=every[-1].route,
         severity=Severity.WARNING,
-        title=f"{what} goes on for {milliseconds(at_seconds)} after its client has left",
-        fix=_FIX_SQL if held.is_executing else _FIX_IDLE,
-        site=held.site,
-        evidence=(*_evidence(facts), ("connections so", str(most)), *_limit(facts)),
+        title=f"{what} goes on for {milliseconds(last.after_seconds)} after its client has left",
+        fix=_FIX_SQL if is_executing else _FIX_IDLE,
+        site=every[-1].site,
+        evidence=(*_evidence(facts), ("connections at once", str(most)), *_limit(facts)),
     )
 
 
-def _working(facts: Abandonment, working: list[Glimpse]) -> Finding:
+def _working(facts: Abandonment, working: list[Glimpse]) -> Iterator[Finding]:
     last = working[-1].at_seconds - facts.gone_seconds
     most = max(item.active_requests - len(item.held) for item in working)
-    return Finding(
-        kind=STILL_WORKING,
-        label="requests",
-        anchor=EVERYWHERE,
-        severity=Severity.WARNING,
-        title=f"{counted(most, 'request')} without a connection went on for {milliseconds(last)} "
-        "after all clients had left",
-        fix=_FIX_WORK,
-        evidence=_evidence(facts),
-    )
+    endpoints = {route.route: route.endpoint for route in facts.window.routes}
+    late = _ended_between(working[0], facts.aftermath[-1])
+    # What has not ended by then belongs to a route that nobody knows.
+    for route, count in late.items() or [(EVERYWHERE, most)]:
+        yield Finding(
+            kind=STILL_WORKING,
+            label="requests",
+            anchor=route,
+            severity=Severity.WARNING,
+            title=f"{counted(count, 'request')} without a connection went on for "
+            f"{milliseconds(last)} after all clients had left",
+            fix=_FIX_WORK,
+            site=endpoints.get(route),
+            evidence=_evidence(facts),
+        )
+
+
+def _ended_between(first: Glimpse, last: Glimpse) -> dict[str, int]:
+    """Requests that ended meanwhile, by route; nothing where the two show different processes.
+
+    One that does not answer in time is in no glimpse, and behind a port that several share each
+    shows whichever answered: its counts, less another one's, are the number of nothing. Since
+    nobody begins any more, what was under way at first is so at last, or has ended.
+    """
+    routes = first.ended.keys() | last.ended.keys()
+    late = {route: last.ended.get(route, 0) - first.ended.get(route, 0) for route in routes}
+    is_same = sum(late.values()) == first.active_requests - last.active_requests
+    if not is_same or min(late.values(), default=0) < 0:
+        return {}
+    return {route: late[route] for route in sorted(late) if late[route]}
 
 
 def _evidence(facts: Abandonment) -> tuple[tuple[str, str], ...]:
-    return (("clients that left", str(_left(facts))),)
+    return (("clients that left", str(facts.left_in_all)),)
 
 
 def _limit(facts: Abandonment) -> Iterator[tuple[str, str]]:

@@ -7,13 +7,13 @@ loop too if it waits; if it computes, the loop is saturated, which is another qu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.capture.windows import LoadWindow, Stall, StallCause
 from harness.checks.load.figures import SATURATED_CPU, milliseconds, percent
 from harness.checks.load.judged import EVERYWHERE, Judged, found, passed, undecided
-from harness.checks.load.validity import Basis, invalid
+from harness.checks.load.validity import Basis, invalid, unread
 from harness.findings import Finding, Severity
 
 __all__ = ["KIND", "LAG_SECONDS", "OTHER_SHARE", "STALL_SECONDS", "blocked_loop"]
@@ -58,7 +58,7 @@ def blocked_loop(window: LoadWindow) -> Judged:
     """Whether an event loop served nobody while it waited."""
     if why := invalid(window, Basis.COUNTS):
         return undecided(PROBE, why)
-    findings = [_finding(window, stall) for stall in _proven(window)]
+    findings = [_finding(window, stall) for stall in _longest(_proven(window))]
     if findings:
         return found(PROBE, findings, is_explanation=True)
     lag = window.loop.lag
@@ -66,18 +66,27 @@ def blocked_loop(window: LoadWindow) -> Judged:
         PROBE,
         f"no stall of a loop has a database call on its stack; lag p99 "
         f"{milliseconds(lag.p99_seconds)}, longest {milliseconds(lag.max_seconds)}",
+        unless=unread(window),
     )
 
 
+def _longest(stalls: Iterable[Stall]) -> Iterable[Stall]:
+    """Of each place in several processes the stall of the one that stood there longest."""
+    by_place: dict[tuple[str, ...], Stall] = {}
+    for stall in sorted(stalls, key=lambda stall: stall.seconds, reverse=True):
+        line = (stall.site.path, stall.site.function) if stall.site else ()
+        by_place.setdefault((stall.cause, stall.route, *line), stall)
+    return by_place.values()
+
+
 def _proven(window: LoadWindow) -> Iterator[Stall]:
-    is_late = window.loop.lag.p99_seconds > LAG_SECONDS
     is_waiting = window.process_cpu < SATURATED_CPU and not invalid(window, Basis.SHARES)
     for stall in window.loop.stalls:
         if stall.cause is StallCause.OTHER:
             is_share = stall.seconds > OTHER_SHARE * window.seconds
             if stall.site is not None and is_waiting and is_share and _is_long(stall):
                 yield stall
-        elif _is_long(stall) or is_late:
+        elif _is_long(stall) or _lag_seconds(window, stall) > LAG_SECONDS:
             yield stall
 
 
@@ -85,13 +94,22 @@ def _is_long(stall: Stall) -> bool:
     return stall.longest_seconds > STALL_SECONDS
 
 
+def _lag_seconds(window: LoadWindow, stall: Stall) -> float:
+    """Of its own loop: another one may be late for other reasons."""
+    known = stall.lag_p99_seconds
+    return window.loop.lag.p99_seconds if known is None else known
+
+
+def _where(stall: Stall) -> str:
+    return stall.route or (f"{stall.site.path}::{stall.site.function}" if stall.site else "")
+
+
 def _finding(window: LoadWindow, stall: Stall) -> Finding:
     repair = _REPAIRS[stall.cause]
-    where = stall.route or (f"{stall.site.path}::{stall.site.function}" if stall.site else "")
     return Finding(
         kind=KIND,
         label=stall.cause,
-        anchor=where or EVERYWHERE,
+        anchor=_where(stall) or EVERYWHERE,
         severity=Severity.ERROR,
         title=f"the event loop {repair.what} and served nobody for {milliseconds(stall.seconds)} "
         f"of {window.seconds:.0f} s, {milliseconds(stall.longest_seconds)} at a time",
@@ -101,6 +119,6 @@ def _finding(window: LoadWindow, stall: Stall) -> Finding:
             ("stalls", str(stall.count)),
             ("longest stall", milliseconds(stall.longest_seconds)),
             ("share of the time", percent(min(stall.seconds / window.seconds, 1.0))),
-            ("lag p99", milliseconds(window.loop.lag.p99_seconds)),
+            ("lag p99", milliseconds(_lag_seconds(window, stall))),
         ),
     )

@@ -2,18 +2,22 @@
 
 Source: P. J. Denning, J. P. Buzen, The Operational Analysis of Queueing Network Models (1978): ``X
 <= min(p / H0, 1 / D)``, for ``p`` connections that a request holds for ``H0`` seconds and ``D`` CPU
-seconds per request. Both come from a load of one user: under load rate times hold time equals the
-number of connections at every size (7.9 at 8, 30.9 at 32 [measured]), so that Little's law on
-observed figures recommends whatever is set.
+seconds per request. ``H0`` comes from a load of one user: under load rate times hold time equals
+the number of connections at every size (7.9 at 8, 30.9 at 32 [measured]), so that Little's law on
+observed figures recommends whatever is set. ``D`` is that of many users, if theirs is less: a
+process spends 0.5 % of a core on waiting [measured], beside which one user's own slow requests may
+be nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, inf
+from statistics import median
 
 from harness.capture.windows import LoadWindow
-from harness.checks.load.figures import cpu_per_request, main_pool
+from harness.checks.load.figures import cpu_per_request, main_pools
 
 __all__ = ["Bounds", "bounds_of"]
 
@@ -25,7 +29,7 @@ class Bounds:
     hold_seconds: float
     """``H0``: connections times seconds that one request holds, without load."""
     cpu_seconds: float
-    """``D``: CPU of one request."""
+    """``D``: CPU of one request, waiting left out."""
 
     @property
     def knee(self) -> float:
@@ -43,10 +47,19 @@ class Bounds:
         return max(ceil(rate * self.cpu_seconds), 1)
 
 
-def bounds_of(baseline: LoadWindow) -> Bounds | None:
-    """The bounds from a load of one user; None where it took no connection."""
-    pool, requests = main_pool(baseline), baseline.client.requests
-    if pool is None or not pool.hold.count or not requests:
+def bounds_of(baseline: LoadWindow, loads: Sequence[LoadWindow] = ()) -> Bounds | None:
+    """The bounds; None where one user took no connection.
+
+    Args:
+        baseline: A load of one user.
+        loads: Valid loads of more of them.
+    """
+    requests = baseline.client.requests
+    # The requests are those of all processes, and so are the connections that they held.
+    seconds = sum(pool.hold.mean_seconds * pool.hold.count for pool in main_pools(baseline))
+    if seconds <= 0 or not requests:
         return None
-    held = pool.hold.mean_seconds * pool.hold.count / requests
-    return Bounds(held, cpu_per_request(baseline)) if held > 0 else None
+    cpu_seconds = cpu_per_request(baseline)
+    if loads:
+        cpu_seconds = min(cpu_seconds, median(map(cpu_per_request, loads)))
+    return Bounds(seconds / requests, cpu_seconds)

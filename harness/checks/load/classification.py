@@ -1,7 +1,8 @@
 """The one cause of slow requests, and all else that was found.
 
-The order is the argument. What is counted comes first: while connections leak or a loop stands
-still, nothing that is measured of the pool means anything. Then the limits, from the innermost:
+The order is the argument. What is counted comes first: while connections leak, or are kept by a
+session that all requests share, or a loop stands still, nothing that is measured of the pool means
+anything. Then the limits, from the innermost:
 CPU, the connection's holder, the database, and only then the pool, which is full in all of these
 cases.
 """
@@ -38,7 +39,7 @@ from harness.checks.load.saturated_loop import saturated_loop
 from harness.checks.load.shared_session import shared_session
 from harness.checks.load.starved_threads import starved_threads
 from harness.checks.load.timeouts_order import timeouts_order
-from harness.checks.load.validity import NO_PROBE, invalid
+from harness.checks.load.validity import NO_PROBE, invalid, unread
 from harness.findings import Finding, ProbeVerdict, Verdict
 
 __all__ = ["Classification", "Outcome", "classified"]
@@ -109,8 +110,7 @@ def classified(windows: Sequence[LoadWindow], drill: LoadWindow | None = None) -
         return Classification(outcome, "", why + _given_up(window), answers)
     if has_waiters(window):
         return Classification(Outcome.INCONCLUSIVE, "", _unexplained(window, answers), answers)
-    if not window.routes:
-        why = f"the application saw none of {counted(window.client.requests, 'request')}"
+    if why := _not_seen(window):
         return Classification(Outcome.INCONCLUSIVE, "", why, answers)
     return Classification(Outcome.NOTHING_IS_SLOW, "", _calm(window), answers)
 
@@ -118,11 +118,11 @@ def classified(windows: Sequence[LoadWindow], drill: LoadWindow | None = None) -
 def _answers(windows: Sequence[LoadWindow], drill: LoadWindow | None) -> tuple[Judged, ...]:
     window, others = windows[0], windows[1:]
     return (
-        leak(window),
+        leak(window, is_sharing_told=True),
+        shared_session(window),
         blocked_loop(window),
         saturated_loop(window),
         nesting(window, drill),
-        shared_session(window),
         held_idle(window),
         database_bound(window, others),
         pool_too_small(window, others),
@@ -152,6 +152,14 @@ def _unexplained(window: LoadWindow, answers: Sequence[Judged]) -> str:
         f"callers waited for connections and no rule says why: duty {told}, "
         f"{cores(window.process_cpu)}"
     )
+
+
+def _not_seen(window: LoadWindow) -> str:
+    """Why nobody can say that nothing is slow: not all that was sent was looked at."""
+    if why := unread(window, at_rest=True):
+        return why
+    sent = counted(window.client.requests, "request")
+    return "" if window.routes else f"the application saw none of {sent}"
 
 
 def _calm(window: LoadWindow) -> str:

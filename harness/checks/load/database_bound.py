@@ -14,14 +14,14 @@ from harness.checks.load.elasticity import Elasticity, elasticity
 from harness.checks.load.figures import (
     duty,
     has_waiters,
-    main_pool,
     milliseconds,
     percent,
     rate,
     server_view,
+    waited_most,
 )
 from harness.checks.load.judged import EVERYWHERE, Judged, found, passed, undecided
-from harness.checks.load.validity import Basis, invalid
+from harness.checks.load.validity import Basis, invalid, unread
 from harness.findings import Finding, Severity
 
 __all__ = ["BUSY_DUTY", "KIND", "LOCKED_SHARE", "database_bound"]
@@ -49,18 +49,19 @@ def database_bound(window: LoadWindow, others: Sequence[LoadWindow] = ()) -> Jud
     if share is None:
         return undecided(PROBE, "nobody can tell for how many connections SQL ran")
     if share < BUSY_DUTY:
-        return passed(PROBE, f"SQL ran on {percent(share)} of the connections in use")
+        told = f"SQL ran on {percent(share)} of the connections in use"
+        return passed(PROBE, told, unless=unread(window))
     if _locked_share(window) >= LOCKED_SHARE:
         return found(PROBE, [_locks(window)], is_explanation=True)
     return _judged_by_size(window, others)
 
 
 def _judged_by_size(window: LoadWindow, others: Sequence[LoadWindow]) -> Judged:
-    pool = main_pool(window)
+    pool = next(iter(waited_most(window)), None)
     if pool is None:
         return undecided(PROBE, "no connection pool was seen")
     if not has_waiters(window) or pool.wait.p95_seconds <= pool.hold.mean_seconds:
-        return passed(PROBE, "callers hardly waited for a connection")
+        return passed(PROBE, "callers hardly waited for a connection", unless=unread(window))
     if why := invalid(window):
         return undecided(PROBE, why)
     step = elasticity(window, others)
@@ -107,7 +108,7 @@ def _finding(window: LoadWindow, step: Elasticity) -> Finding:
 
 
 def _evidence(window: LoadWindow) -> tuple[tuple[str, str], ...]:
-    pool, share = main_pool(window), duty(window)
+    pool, share = next(iter(waited_most(window)), None), duty(window)
     told = [("duty", percent(share))] if share is not None else []
     if pool is not None:
         told.append(("wait p95", milliseconds(pool.wait.p95_seconds)))

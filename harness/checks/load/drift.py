@@ -18,7 +18,7 @@ from harness.checks.load.judged import EVERYWHERE, Judged, found, passed, skippe
 from harness.checks.load.leak import leak
 from harness.checks.load.overflow_churn import overflow_churn
 from harness.checks.load.trend import FEWEST_POINTS, Trend, trend_of
-from harness.checks.load.validity import BAD_SHARE, NO_PROBE, Basis, invalid
+from harness.checks.load.validity import BAD_SHARE, NO_PROBE, Basis, invalid, unread
 from harness.findings import Finding, Severity
 
 __all__ = ["KIND", "drift", "slowing"]
@@ -50,7 +50,11 @@ def drift(stretches: Sequence[SoakStretch]) -> Judged:
     findings = [*_leaks(stretches), *_failing(stretches), *_growing(stretches), *_churn(stretches)]
     if findings:
         return found(PROBE, findings, is_explanation=False)
-    return passed(PROBE, _calm(stretches))
+    if not any(item.window.client.ok for item in stretches):
+        requests = counted(_requests(stretches)[-1], "request")
+        return undecided(PROBE, f"none of {requests} was answered well: see the plan")
+    not_read = (unread(item.window, at_rest=True) for item in stretches)
+    return passed(PROBE, _calm(stretches), unless=next(filter(None, not_read), ""))
 
 
 def slowing(stretches: Sequence[SoakStretch]) -> Judged:
@@ -142,7 +146,7 @@ def _growing(stretches: Sequence[SoakStretch]) -> Iterator[Finding]:
                 f"{label} grew from {points[0][1]:.0f} to {points[-1][1]:.0f}, and by "
                 f"{trend.slope * _TIMES:.1f} for 1000 requests",
                 fix,
-                *_evidence(trend, points),
+                *_evidence(trend, points, [f"{value:.0f}" for _, value in points]),
             )
 
 
@@ -161,12 +165,16 @@ def _memory(points: Sequence[tuple[float, float]]) -> Iterator[Finding]:
         f"{trend.slope / 1024:.1f} kB for each request",
         "look for what is kept for each request: a list or dict of the module, a cache without a "
         "limit (tracemalloc shows the line)",
-        *_evidence(trend, points),
+        *_evidence(trend, points, [_megabytes(value) for _, value in points]),
     )
 
 
-def _evidence(trend: Trend, points: Sequence[tuple[float, float]]) -> tuple[tuple[str, str], ...]:
+def _evidence(
+    trend: Trend, points: Sequence[tuple[float, float]], told: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    shown = [told[0], told[len(told) // 2], told[-1]]
     return (
+        ("first, middle, last", ", ".join(shown)),
         ("stretches compared", str(len(points))),
         ("pairs of them that rise", percent(trend.rising_share)),
         ("requests between", f"{points[-1][0] - points[0][0]:.0f}"),
@@ -202,6 +210,8 @@ def _calm(stretches: Sequence[SoakStretch]) -> str:
     requests = _requests(stretches)[-1]
     line = f"{counted(requests, 'request')} in {counted(len(stretches), 'stretch')}: all "
     line += "connections came back"
+    if (failed := _failed_share(stretches[-1].window)) > BAD_SHARE:
+        line += f"; {percent(failed)} failed at last, as at first"
     uses = [item.use for item in stretches if item.use is not None]
     if not uses:
         return line

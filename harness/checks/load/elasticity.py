@@ -8,23 +8,22 @@ since rate times hold time *is* the number of connections.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
 from statistics import median
 
 from harness.capture.windows import LoadWindow
 from harness.checks.load.figures import pool_capacity, rate
+from harness.checks.load.knee import USEFUL_ELASTICITY, knee_of, smoothed_elasticity
 from harness.checks.load.validity import invalid
 
-__all__ = ["USEFUL_ELASTICITY", "Elasticity", "elasticity", "unusable"]
+__all__ = ["Elasticity", "elasticity", "unusable"]
 
-USEFUL_ELASTICITY = 0.5
-"""From here on a connection more is worth having: twice as many bring at least 1.4 times as
-much."""
 _SMALLEST_STEP = 2.0
 """Between two sizes that are compared: the noise of a slice (15 % each) shifts the elasticity of a
 step of two by 0.4 at most, and that of a smaller step by more than there is to see."""
+_FEWEST_SIZES = 3
+"""Below, there is no bend to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +52,20 @@ def elasticity(window: LoadWindow, others: Sequence[LoadWindow]) -> Elasticity |
         others: The same load on pools of other sizes; unusable windows are left out.
 
     Returns:
-        None without a usable window of a pool at least twice, or at most half, as large.
+        None without a usable window of a pool at least twice, or at most half, as large; a sweep
+        whose knee is smaller than this pool needs no such window.
     """
     size, rates = pool_capacity(window), _rates_by_size([window, *others])
     if size not in rates:
         return None
     larger = [item for item in rates if item >= size * _SMALLEST_STEP]
-    smaller = [item for item in rates if item * _SMALLEST_STEP <= size]
     if larger:
         return _between(rates, size, min(larger))
+    smaller = [item for item in rates if item * _SMALLEST_STEP <= size]
+    # A step across the knee is half gain and half nothing: 4 to 15 would hide the knee at 8.
+    knee = knee_of(rates) if len(rates) >= _FEWEST_SIZES else None
+    if knee is not None and knee < size:
+        smaller.append(knee)
     return _between(rates, max(smaller), size) if smaller else None
 
 
@@ -87,6 +91,5 @@ def _rates_by_size(windows: Sequence[LoadWindow]) -> dict[int, float]:
     return {size: median(values) for size, values in rates.items()}
 
 
-def _between(rates: Mapping[int, float], smaller: int, larger: int) -> Elasticity:
-    value = log(rates[larger] / rates[smaller]) / log(larger / smaller)
-    return Elasticity(value, smaller, larger)
+def _between(rates: dict[int, float], smaller: int, larger: int) -> Elasticity:
+    return Elasticity(smoothed_elasticity(rates, smaller, larger), smaller, larger)

@@ -5,12 +5,13 @@ A module of its own so that "the rate", "the pool" and "the duty" are the same e
 
 from __future__ import annotations
 
-from harness.capture.windows import LoadWindow, PoolWindow, RouteWindow, ServerWindow
+from harness.capture.windows import LoadWindow, PoolWindow, Reading, RouteWindow, ServerWindow
 
 __all__ = [
     "SATURATED_CPU",
     "SPARE_CPU",
     "WAITING_SHARE",
+    "application_cores",
     "busy_share",
     "cores",
     "counted",
@@ -18,12 +19,14 @@ __all__ = [
     "duty",
     "has_waiters",
     "main_pool",
+    "main_pools",
     "milliseconds",
     "percent",
     "pool_capacity",
     "rate",
     "server_view",
     "timeouts",
+    "waited_most",
 ]
 
 SATURATED_CPU = 0.85
@@ -34,8 +37,9 @@ SPARE_CPU = 0.7
 """Below, the loop has time left. Between this and `SATURATED_CPU` its own queue already stretches
 every hold time, so that neither "the loop" nor "the connection" can be blamed."""
 WAITING_SHARE = 0.2
-"""Share of the readings with waiters from which waiting is the rule and not a burst: with half of
-the pool in use on average, bursts fill it in fewer than a fifth of the readings."""
+"""Share of the time with waiters from which waiting is the rule and not a burst: with half of the
+pool in use on average, bursts fill it for less than a fifth of the time."""
+_THREE_DIGITS = 100
 _FEWEST_SAMPLES = 50
 """Readings of ``pg_stat_activity``: each shows one instant, so fewer say little of a mean."""
 
@@ -43,6 +47,23 @@ _FEWEST_SAMPLES = 50
 def main_pool(window: LoadWindow) -> PoolWindow | None:
     """The pool with the most checkouts: the one that the load went through."""
     return max(window.pools, key=lambda pool: pool.checkouts, default=None)
+
+
+def main_pools(window: LoadWindow) -> tuple[PoolWindow, ...]:
+    """The main pool of each process."""
+    main = main_pool(window)
+    return tuple(pool for pool in window.pools if main is not None and pool.name == main.name)
+
+
+def waited_most(window: LoadWindow) -> tuple[PoolWindow, ...]:
+    """The main pool of each process, the one first at which callers waited most in all.
+
+    Processes do not share the work evenly, and the one with the most checkouts may be the one in
+    which nobody waits.
+    """
+    return tuple(
+        sorted(main_pools(window), key=lambda pool: -pool.wait.mean_seconds * pool.wait.count)
+    )
 
 
 def pool_capacity(window: LoadWindow) -> int:
@@ -58,7 +79,22 @@ def rate(window: LoadWindow) -> float:
 
 def cpu_per_request(window: LoadWindow) -> float:
     """CPU seconds of the application for one request."""
-    return window.cpu_seconds / window.client.requests if window.client.requests else 0.0
+    requests = window.client.requests
+    if any(item.reading is not Reading.REST for item in window.unread):
+        # Their CPU is not in the sum, so their requests may not be either.
+        requests = sum(route.requests for route in window.routes)
+    return window.cpu_seconds / requests if requests else 0.0
+
+
+def application_cores(window: LoadWindow) -> int | None:
+    """Cores of the machine that the application runs on; None where nobody knows.
+
+    Behind a port of somebody else's it may run anywhere; only of an application that is served
+    here is the server's activity sampled.
+    """
+    if window.machine is None or window.server is None:
+        return None
+    return window.machine.cores
 
 
 def timeouts(window: LoadWindow) -> int:
@@ -100,7 +136,10 @@ def duty(window: LoadWindow) -> float | None:
 
 def milliseconds(seconds: float) -> str:
     """A duration, as evidence shows it."""
-    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    told = seconds * 1000
+    return f"{told:.0f} ms" if round(told, 1) >= _THREE_DIGITS else f"{told:.1f} ms"
 
 
 def percent(share: float) -> str:

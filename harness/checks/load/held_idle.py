@@ -22,7 +22,7 @@ from harness.checks.load.figures import (
     percent,
 )
 from harness.checks.load.judged import Judged, found, passed, undecided
-from harness.checks.load.validity import Basis, invalid
+from harness.checks.load.validity import Basis, invalid, unread
 from harness.findings import Finding, Severity
 
 __all__ = ["IDLE_DUTY", "IDLE_SECONDS", "KIND", "held_idle"]
@@ -56,7 +56,8 @@ def held_idle(window: LoadWindow) -> Judged:
     findings = list(_findings(window, is_explanation=is_explanation))
     if findings:
         return found(PROBE, findings, is_explanation=is_explanation)
-    return passed(PROBE, f"SQL ran on {percent(share)} of the connections in use")
+    told = f"SQL ran on {percent(share)} of the connections in use"
+    return passed(PROBE, told, unless=unread(window))
 
 
 def _findings(window: LoadWindow, *, is_explanation: bool) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from harness.capture.windows import LoadWindow, RouteWindow
 from harness.checks.load.figures import busy_share, counted, milliseconds, percent, pool_capacity
 from harness.checks.load.held_idle import IDLE_DUTY, KIND
 from harness.checks.load.judged import Judged, found, passed, skipped, undecided
-from harness.checks.load.validity import NO_PROBE, Basis, invalid
+from harness.checks.load.validity import NO_PROBE, Basis, invalid, unread
 from harness.findings import Finding, Severity
 
 __all__ = ["SideAnswers", "SlowReading", "held_stream"]
@@ -63,8 +63,16 @@ def held_stream(reading: SlowReading) -> Judged:
     if findings:
         return found(PROBE, findings, is_explanation=False)
     if not streams:
-        return undecided(PROBE, "no stream was read to its end, or for as long as readers stay")
-    return passed(PROBE, f"{counted(streams, 'stream')}, {_held_for(routes)}{_side(reading)}")
+        return undecided(PROBE, unread(window) or f"no stream was answered well{_dry(window)}")
+    answered = [route for route in routes if _streams(route)]
+    quick = [route for route in answered if _is_quick(route)]
+    slow = [route for route in answered if route not in quick]
+    if not slow:
+        longest = milliseconds(max(map(_length, quick)))
+        told = f"no body was long enough to read it slowly: sent within {longest}"
+        return skipped(PROBE, told, unless=unread(window))
+    told = f"{counted(sum(map(_streams, slow)), 'stream')}, {_held_for(slow)}{_side(reading)}"
+    return passed(PROBE, f"{told}{_untold(quick)}", unless=unread(window))
 
 
 def _is_held(route: RouteWindow) -> bool:
@@ -75,6 +83,17 @@ def _is_held(route: RouteWindow) -> bool:
         and _idle(route) > _LONG_IDLE_SECONDS
         and route.hold.mean_seconds > _LONG_SHARE * _length(route)
     )
+
+
+def _dry(window: LoadWindow) -> str:
+    timeouts = sum(pool.timeouts for pool in window.pools)
+    gave_up = counted(timeouts, "request")
+    return f"; {gave_up} gave up waiting for a connection" if timeouts else ""
+
+
+def _is_quick(route: RouteWindow) -> bool:
+    """Whether a body was sent before anybody could be slow: it tells nothing of one that is not."""
+    return route.hold.count > 0 and _length(route) <= _LONG_IDLE_SECONDS
 
 
 def _streams(route: RouteWindow) -> int:
@@ -116,6 +135,15 @@ def _side(reading: SlowReading) -> str:
     return f"; {beside.failed} of {counted(asked, 'request')} beside it failed"
 
 
+def _untold(quick: list[RouteWindow]) -> str:
+    """Streams of which a pass says nothing."""
+    if not quick:
+        return ""
+    first, *others = (route.route for route in quick)
+    more = f" and {len(others)} more" if others else ""
+    return f"; too short to read it slowly: {first}{more}"
+
+
 def _finding(reading: SlowReading, route: RouteWindow) -> Finding:
     held, idle = route.hold.mean_seconds, _idle(route)
     return Finding(
@@ -142,7 +170,8 @@ def _evidence(reading: SlowReading, route: RouteWindow) -> Iterator[tuple[str, s
     window = reading.window
     yield "readers", str(window.client.users)
     if capacity := pool_capacity(window):
-        yield "connections", str(capacity)
+        several = f" in each of {window.processes} processes" if window.processes > 1 else ""
+        yield "connections", f"{capacity}{several}"
     yield "streams", str(_streams(route))
     yield "SQL ran", percent(busy_share(route) or 0.0)
     if timeouts := sum(pool.timeouts for pool in window.pools):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.findings import Finding, ProbeVerdict, Severity, Verdict
 
-__all__ = ["EVERYWHERE", "Judged", "found", "passed", "skipped", "undecided"]
+__all__ = ["EVERYWHERE", "Judged", "cut_short", "found", "passed", "skipped", "undecided"]
 
 EVERYWHERE = "the whole application"
 """Where a finding belongs that no route causes alone."""
@@ -31,8 +31,16 @@ class Judged:
     """Whether it is a reason for requests to be slow, if there is no better one."""
 
 
-def passed(probe: str, summary: str) -> Judged:
-    """Nothing is wrong."""
+def passed(probe: str, summary: str, *, unless: str = "") -> Judged:
+    """Nothing is wrong.
+
+    Args:
+        probe: Name of the check.
+        summary: What was seen.
+        unless: Why that was not all there was to see: then nobody can say so; empty if it was.
+    """
+    if unless:
+        return undecided(probe, unless)
     return Judged(ProbeVerdict(probe, Verdict.PASS, summary))
 
 
@@ -41,8 +49,32 @@ def undecided(probe: str, why: str) -> Judged:
     return Judged(ProbeVerdict(probe, Verdict.INCONCLUSIVE, why))
 
 
-def skipped(probe: str, why: str) -> Judged:
-    """There is nothing to ask the question about."""
+def cut_short(judged: Judged, why: str) -> Judged:
+    """The answer of a check that saw part of what it was to see.
+
+    What is found is found, and what there is nothing of stays skipped; that all is well, a part
+    does not show.
+
+    Args:
+        judged: What the part says.
+        why: There is no more of it.
+    """
+    verdict = judged.verdict
+    if judged.findings or verdict.verdict is Verdict.SKIPPED:
+        return judged
+    return undecided(verdict.probe, f"{why}; until then: {verdict.summary}")
+
+
+def skipped(probe: str, why: str, *, unless: str = "") -> Judged:
+    """There is nothing to ask the question about.
+
+    Args:
+        probe: Name of the check.
+        why: What there is not.
+        unless: Why there may be some after all; see `passed`.
+    """
+    if unless:
+        return undecided(probe, unless)
     return Judged(ProbeVerdict(probe, Verdict.SKIPPED, why))
 
 

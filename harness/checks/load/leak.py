@@ -8,15 +8,16 @@ age.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from harness.capture.windows import LoadWindow, OutstandingCheckout
 from harness.checks.load.figures import counted, milliseconds
 from harness.checks.load.judged import EVERYWHERE, Judged, found, passed, undecided
-from harness.checks.load.validity import Basis, invalid
+from harness.checks.load.validity import Basis, invalid, unread
 from harness.findings import Finding, Severity
 
-__all__ = ["KINDS", "LONGEST_HOLD_SECONDS", "leak"]
+__all__ = ["KINDS", "LONGEST_HOLD_SECONDS", "kept_by_shared", "leak"]
 
 PROBE = "leak"
 KIND = "connection-leak"
@@ -57,6 +58,13 @@ _OUTSIDE = _Case(
     "held by work outside of requests",
     "open a session for each piece of work, and close it before waiting for the next",
 )
+_SHARED = _Case(
+    KIND,
+    Severity.ERROR,
+    "still out, kept by a session that several requests share",
+    "give each request a session of its own, which the dependency that yields it closes",
+)
+_UNKNOWN = "unknown line"
 _UNFINISHED = _Case(
     UNFINISHED,
     Severity.WARNING,
@@ -65,19 +73,44 @@ _UNFINISHED = _Case(
 )
 
 
-def leak(window: LoadWindow) -> Judged:
-    """Whether every connection came back; counts alone, so no noise makes it inconclusive."""
+def leak(window: LoadWindow, *, is_sharing_told: bool = False) -> Judged:
+    """Whether every connection came back; counts alone, so no noise makes it inconclusive.
+
+    Args:
+        window: Any load.
+        is_sharing_told: Whether somebody tells of shared sessions, and of what these keep: one
+            problem is one finding.
+    """
     if why := invalid(window, Basis.COUNTS):
         return undecided(PROBE, why)
     if not window.pools:
-        return undecided(PROBE, "no connection pool was seen")
-    findings = [*_reclaimed(window), *_outstanding(window.outstanding)]
+        return undecided(PROBE, unread(window) or "no connection pool was seen")
+    kept = kept_by_shared(window)
+    findings = [*_reclaimed(window), *_outstanding(window.outstanding, kept)]
     if findings:
-        return found(PROBE, findings, is_explanation=_is_explanation(findings))
+        is_explanation = _is_explanation(findings) and not kept
+        judged = found(PROBE, findings, is_explanation=is_explanation)
+        is_told = is_sharing_told and bool(kept)
+        rest = tuple(each for each in judged.findings if each.fix != _SHARED.fix or not is_told)
+        return replace(judged, findings=rest)
     checkouts = sum(pool.checkouts for pool in window.pools)
     if checkouts == 0:
-        return undecided(PROBE, "no connection was taken")
-    return passed(PROBE, f"all of {counted(checkouts, 'checkout')} came back")
+        return undecided(PROBE, unread(window) or "no connection was taken")
+    told = f"all of {counted(checkouts, 'checkout')} came back"
+    return passed(PROBE, told, unless=unread(window, at_rest=True))
+
+
+def kept_by_shared(window: LoadWindow) -> tuple[OutstandingCheckout, ...]:
+    """Connections that are out because requests share a session, which nobody closes.
+
+    One session has one connection, so there is at most one in a process, taken on a route that was
+    seen to share; what is more than that leaks, whoever shares sessions beside.
+    """
+    lost = tuple(each for each in window.outstanding if _case(each) is _LEAK)
+    sharing = {route.route for route in window.routes if route.shared_sessions}
+    is_kept = len(lost) <= window.processes and sharing.issuperset(each.route for each in lost)
+    has_reclaimed = any(pool.reclaimed for pool in window.pools)
+    return lost if is_kept and not has_reclaimed else ()
 
 
 def _is_explanation(findings: Sequence[Finding]) -> bool:
@@ -103,14 +136,18 @@ def _reclaimed(window: LoadWindow) -> Iterator[Finding]:
         )
 
 
-def _outstanding(checkouts: Sequence[OutstandingCheckout]) -> Iterator[Finding]:
-    groups: dict[tuple[str, str, str], list[tuple[_Case, OutstandingCheckout]]] = {}
-    for checkout in checkouts:
-        case = _case(checkout)
+def _outstanding(
+    checkouts: Sequence[OutstandingCheckout], kept: Sequence[OutstandingCheckout]
+) -> Iterator[Finding]:
+    groups: dict[tuple[str, str], dict[str, list[tuple[_Case, OutstandingCheckout]]]] = {}
+    # The line of the first that a route leaks is not always noted: it goes with those that are.
+    for checkout in sorted(checkouts, key=lambda checkout: checkout.site is None):
+        case = _SHARED if checkout in kept else _case(checkout)
         if case is not None:
-            place = checkout.route or _place(checkout)
-            groups.setdefault((case.kind, place, _label(checkout)), []).append((case, checkout))
-    for members in groups.values():
+            lines = groups.setdefault((case.kind, checkout.route or _place(checkout)), {})
+            label = next(iter(lines), _UNKNOWN) if checkout.site is None else _label(checkout)
+            lines.setdefault(label, []).append((case, checkout))
+    for members in chain.from_iterable(lines.values() for lines in groups.values()):
         yield _finding(members[0][0], [checkout for _, checkout in members])
 
 
@@ -136,12 +173,12 @@ def _finding(case: _Case, checkouts: Sequence[OutstandingCheckout]) -> Finding:
         title=f"{counted(len(checkouts), 'connection')} {case.what.format(them=them)}",
         fix=case.fix,
         site=first.site,
-        evidence=(("oldest", milliseconds(oldest)), ("pool", first.pool)),
+        evidence=(("oldest", milliseconds(oldest)), ("connection of", first.pool)),
     )
 
 
 def _label(checkout: OutstandingCheckout) -> str:
-    return checkout.site.function if checkout.site is not None else "unknown line"
+    return checkout.site.function if checkout.site is not None else _UNKNOWN
 
 
 def _place(checkout: OutstandingCheckout) -> str:

@@ -7,11 +7,12 @@ may be there or not.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from harness.capture.reckoning import Reckoning
 from harness.checks.load.figures import counted
 from harness.checks.load.judged import Judged, found, passed, undecided
-from harness.findings import Finding, Severity
+from harness.findings import Finding, Severity, SourceLine
 
 __all__ = ["DOUBLED", "KINDS", "LOST", "PROBE", "nothing_lost"]
 
@@ -22,23 +23,31 @@ KINDS = frozenset({LOST, DOUBLED})
 
 _SHOWN_KEYS = 3
 _FIXES = {
-    LOST: "commit before the answer is sent: a dependency that commits after its yield does so "
-    'afterwards, unless it is Depends(…, scope="function"); and keep synchronous_commit on',
+    LOST: "commit before the answer is sent, and answer no 2xx when that raises: a dependency that "
+    'commits after its yield does so afterwards, unless it is Depends(…, scope="function"); and '
+    "keep synchronous_commit on",
     DOUBLED: "repeat no write whose answer was lost, or give it a key of its own: a unique "
     "constraint and INSERT … ON CONFLICT DO NOTHING",
 }
 
 
-def nothing_lost(reckonings: Sequence[tuple[str, Reckoning]], *, route: str) -> Judged:
+def nothing_lost(
+    reckonings: Sequence[tuple[str, Reckoning]], *, route: str, site: SourceLine | None = None
+) -> Judged:
     """Judge what became of all writes.
 
     Args:
         reckonings: Of each trouble, in words, what was answered and what is there.
         route: Where the writes went: ``"POST /todos"``.
+        site: Its endpoint; None where nobody knows.
     """
     answered = sum(each.answered for _, each in reckonings)
     sent = sum(each.sent for _, each in reckonings)
-    findings = [item for name, each in reckonings for item in _findings(name, each, route)]
+    findings = [
+        replace(item, site=site)
+        for name, each in reckonings
+        for item in _findings(name, each, route)
+    ]
     if findings:
         return found(PROBE, findings, is_explanation=False)
     if not answered:
@@ -48,15 +57,19 @@ def nothing_lost(reckonings: Sequence[tuple[str, Reckoning]], *, route: str) -> 
 
 
 def _summary(answered: int, reckonings: Sequence[tuple[str, Reckoning]]) -> str:
-    failed = sum(each.failed for _, each in reckonings)
-    unknown = sum(each.unknown for _, each in reckonings)
-    failed_there = sum(each.failed_there for _, each in reckonings)
-    unknown_there = sum(each.unknown_there for _, each in reckonings)
-    return (
-        f"all of {counted(answered, 'write')} that were answered 2xx are there once; of "
-        f"{failed} that failed {failed_there} are there, of {unknown} without an answer "
-        f"{unknown_there}"
+    told = f"all of {answered} writes that were answered 2xx are there once"
+    if answered == 1:
+        told = "the one write that was answered 2xx is there once"
+    others = (
+        ("failed", [(each.failed_there, each.failed) for _, each in reckonings]),
+        ("had no answer", [(each.unknown_there, each.unknown) for _, each in reckonings]),
     )
+    there = [
+        f"{sum(there for there, _ in counts)} of {number} that {what}"
+        for what, counts in others
+        if (number := sum(number for _, number in counts))
+    ]
+    return f"{told}; there, too: {', '.join(there)}" if there else told
 
 
 def _findings(trouble: str, reckoning: Reckoning, route: str) -> Iterator[Finding]:
@@ -73,5 +86,6 @@ def _findings(trouble: str, reckoning: Reckoning, route: str) -> Iterator[Findin
                 severity=Severity.ERROR,
                 title=f"{trouble}: {of_all} {what}",
                 fix=_FIXES[kind],
-                evidence=(("keys", ", ".join(keys[:_SHOWN_KEYS])),),
+                # Each by itself, since they are long and lines break between facts alone.
+                evidence=tuple(("key", key) for key in keys[:_SHOWN_KEYS]),
             )

@@ -9,9 +9,9 @@ reason.
 from __future__ import annotations
 
 from harness.capture.windows import LoadWindow, PoolWindow
-from harness.checks.load.figures import counted, main_pool, percent
+from harness.checks.load.figures import counted, main_pool, main_pools, percent
 from harness.checks.load.judged import EVERYWHERE, Judged, found, passed, skipped, undecided
-from harness.checks.load.validity import FEWEST_SHARES, Basis, invalid
+from harness.checks.load.validity import FEWEST_SHARES, Basis, invalid, unread
 from harness.findings import Finding, Severity
 
 __all__ = ["CHURN_SHARE", "KIND", "overflow_churn"]
@@ -22,6 +22,7 @@ KIND = "connection-churn"
 CHURN_SHARE = 0.02
 """New connections per checkout: at 14.5 ms for each [measured] two in a hundred add 0.3 ms to every
 checkout, as much as a short statement takes."""
+_UNCOUNTED = "the probe of the application is older and does not count connections that ended"
 
 
 def overflow_churn(window: LoadWindow) -> Judged:
@@ -30,21 +31,31 @@ def overflow_churn(window: LoadWindow) -> Judged:
     if why := invalid(window, Basis.COUNTS):
         return undecided(PROBE, why)
     if pool is None or pool.size is None:
-        return skipped(PROBE, "no pool that keeps connections was seen")
-    if pool.checkouts < FEWEST_SHARES:
-        return undecided(PROBE, f"{counted(pool.checkouts, 'checkout')}, {FEWEST_SHARES} needed")
-    renewed = _renewed(pool)
-    if renewed <= CHURN_SHARE * pool.checkouts:
-        return passed(PROBE, f"{pool.creations} connections for {pool.checkouts} checkouts")
-    return found(PROBE, [_finding(pool, renewed)], is_explanation=False)
+        return skipped(PROBE, "no pool that keeps connections was seen", unless=unread(window))
+    pools = main_pools(window)
+    checkouts = sum(each.checkouts for each in pools)
+    if checkouts < FEWEST_SHARES:
+        return undecided(PROBE, f"{counted(checkouts, 'checkout')}, {FEWEST_SHARES} needed")
+    known = [number for each in pools if (number := _renewed(each)) is not None]
+    renewed = sum(known)
+    if renewed <= CHURN_SHARE * checkouts:
+        if len(known) < len(pools):
+            return undecided(PROBE, unread(window) or _UNCOUNTED)
+        told = f"{renewed} of {checkouts} checkouts made a connection in place of another"
+        return passed(PROBE, told, unless=unread(window))
+    worst = max(pools, key=lambda each: _renewed(each) or 0)
+    return found(PROBE, [_finding(worst, renewed, checkouts)], is_explanation=False)
 
 
-def _renewed(pool: PoolWindow) -> int:
-    """New connections beyond those that fill the pool for the first time: it fills lazily."""
-    return max(pool.creations - (pool.size or 0), 0)
+def _renewed(pool: PoolWindow) -> int | None:
+    """New connections that took the place of others; None where nobody counted those that ended.
+
+    What a pool has more of at the end is its filling: it fills lazily, in this window or earlier.
+    """
+    return None if pool.closed is None else min(pool.creations, pool.closed)
 
 
-def _finding(pool: PoolWindow, renewed: int) -> Finding:
+def _finding(pool: PoolWindow, renewed: int, checkouts: int) -> Finding:
     is_overflow = bool(pool.max_overflow) and pool.peak_checked_out > (pool.size or 0)
     fix = (
         f"raise pool_size towards {pool.peak_checked_out} and lower max_overflow by as much"
@@ -57,11 +68,12 @@ def _finding(pool: PoolWindow, renewed: int) -> Finding:
         label="overflow" if is_overflow else "replaced",
         anchor=EVERYWHERE,
         severity=Severity.WARNING,
-        title=f"{renewed} of {pool.checkouts} checkouts made a new connection "
-        f"({percent(renewed / pool.checkouts)})",
+        title=f"{renewed} of {checkouts} checkouts made a new connection "
+        f"({percent(renewed / checkouts)})",
         fix=fix,
         evidence=(
             ("new connections", str(pool.creations)),
+            ("ended", str(pool.closed)),
             ("pool_size", str(pool.size)),
             ("max_overflow", str(pool.max_overflow)),
             ("out at once", counted(pool.peak_checked_out, "connection")),

@@ -11,7 +11,7 @@ from harness.capture.windows import LoadWindow
 from harness.checks.load.figures import counted
 from harness.checks.load.fleet import FILL
 from harness.checks.load.judged import EVERYWHERE, Judged, found, passed, skipped, undecided
-from harness.checks.load.validity import Basis, invalid
+from harness.checks.load.validity import Basis, invalid, unread
 from harness.findings import Finding, Severity
 
 __all__ = ["KIND", "oversized_pool"]
@@ -27,12 +27,13 @@ def oversized_pool(window: LoadWindow) -> Judged:
     if window.server is None:
         return skipped(PROBE, "how many connections the server has is not known")
     sizes = {pool.name: pool.capacity for pool in window.pools if pool.capacity is not None}
-    room = window.server.max_connections - window.server.reserved_connections
+    server = window.server
+    room = server.max_connections - server.reserved_connections - round(server.others)
     wanted = sum(sizes.values()) * max(window.processes, 1)
     askers = counted(window.processes, "process")
-    told = f"{askers} may take {wanted} of the server's {room} connections"
+    told = f"{askers} may take {wanted} of the {room} connections that the server has left"
     if wanted <= room:
-        return passed(PROBE, told)
+        return passed(PROBE, told, unless=unread(window))
     return found(PROBE, [_finding(window, told, sizes, room)], is_explanation=False)
 
 
@@ -49,6 +50,6 @@ def _finding(window: LoadWindow, told: str, sizes: dict[str, int], room: int) ->
         evidence=(
             *((name, f"pool_size + max_overflow {size}") for name, size in sizes.items()),
             ("processes", str(window.processes)),
-            ("max_connections", f"{room}, without those that are reserved"),
+            ("max_connections", f"{room}, without those that are reserved or other programs'"),
         ),
     )

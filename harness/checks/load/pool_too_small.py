@@ -13,14 +13,14 @@ from harness.capture.windows import LoadWindow, PoolWindow
 from harness.checks.load.elasticity import Elasticity, elasticity
 from harness.checks.load.figures import (
     SPARE_CPU,
+    WAITING_SHARE,
     cores,
     counted,
     duty,
-    has_waiters,
     main_pool,
     milliseconds,
     percent,
-    timeouts,
+    waited_most,
 )
 from harness.checks.load.judged import EVERYWHERE, Judged, found, passed, skipped, undecided
 from harness.checks.load.validity import invalid
@@ -50,10 +50,11 @@ def pool_too_small(window: LoadWindow, others: Sequence[LoadWindow] = ()) -> Jud
         return undecided(PROBE, why)
     if pool is None or pool.capacity is None:
         return skipped(PROBE, "no pool with a bound was seen")
-    reason = next(_reasons_against(window, pool), "")
-    if reason:
-        return passed(PROBE, reason)
-    return _judged_by_size(window, pool, elasticity(window, others))
+    pools = waited_most(window)
+    reasons = [next(_reasons_against(window, each), "") for each in pools]
+    if all(reasons):
+        return passed(PROBE, reasons[0])
+    return _judged_by_size(window, pools[reasons.index("")], elasticity(window, others))
 
 
 def _judged_by_size(window: LoadWindow, pool: PoolWindow, step: Elasticity | None) -> Judged:
@@ -71,8 +72,8 @@ def _judged_by_size(window: LoadWindow, pool: PoolWindow, step: Elasticity | Non
 def _reasons_against(window: LoadWindow, pool: PoolWindow) -> Iterator[str]:
     waited, whole = pool.wait.p95_seconds, window.client.latency.p95_seconds
     share = duty(window)
-    if not has_waiters(window):
-        yield f"callers waited in {percent(pool.waiting_share)} of the readings"
+    if not pool.timeouts and pool.waiting_share <= WAITING_SHARE:
+        yield f"callers waited in {percent(pool.waiting_share)} of the time"
     if waited <= WAIT_SHARE * whole:
         yield f"the wait is {milliseconds(waited)} of {milliseconds(whole)} (p95 of each)"
     if window.process_cpu >= SPARE_CPU:
@@ -83,7 +84,8 @@ def _reasons_against(window: LoadWindow, pool: PoolWindow) -> Iterator[str]:
 
 
 def _finding(window: LoadWindow, pool: PoolWindow, step: Elasticity) -> Finding:
-    share = duty(window)
+    share, processes = duty(window), len(waited_most(window))
+    shown = (("shown", f"one of {processes} processes"),) if processes > 1 else ()
     return Finding(
         kind=KIND,
         label="pool",
@@ -98,10 +100,11 @@ def _finding(window: LoadWindow, pool: PoolWindow, step: Elasticity) -> Finding:
             ("wait p95", milliseconds(pool.wait.p95_seconds)),
             ("request p95", milliseconds(window.client.latency.p95_seconds)),
             ("hold", milliseconds(pool.hold.mean_seconds)),
-            ("readings with waiters", percent(pool.waiting_share)),
-            ("timeouts", str(timeouts(window))),
+            ("time with waiters", percent(pool.waiting_share)),
+            ("timeouts", str(pool.timeouts)),
             ("duty", percent(share) if share is not None else "unknown"),
             ("CPU of the busiest process", cores(window.process_cpu)),
             ("elasticity", str(step)),
+            *shown,
         ),
     )

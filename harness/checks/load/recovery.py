@@ -19,6 +19,7 @@ __all__ = ["KINDS", "limit_seconds", "recovery"]
 
 _FEWEST_BEFORE = 10
 _GOOD_IN_THE_END = 5
+_SHOWN_ROUTES = 3
 _SLACK_SECONDS = 0.5
 """What two busy cores may take to let everybody run once more."""
 
@@ -95,8 +96,13 @@ def limit_seconds(story: TroubleStory) -> float:
     return waits + story.down_seconds + _SLACK_SECONDS
 
 
-def recovery(story: TroubleStory) -> Judged:
-    """Judge the way back from one trouble."""
+def recovery(story: TroubleStory, *, unless: str = "") -> Judged:
+    """Judge the way back from one trouble.
+
+    Args:
+        story: What became of it.
+        unless: Why that is not known of all processes; see `passed`.
+    """
     if story.good_before < _FEWEST_BEFORE:
         return undecided(
             story.probe,
@@ -112,7 +118,7 @@ def recovery(story: TroubleStory) -> Judged:
             f"not back {milliseconds(max(_watched(story), 0.0))} after {story.trouble}, and "
             f"{milliseconds(limit_seconds(story))} are allowed: --time watches longer",
         )
-    return passed(story.probe, _summary(story))
+    return passed(story.probe, _summary(story), unless=unless)
 
 
 def _watched(story: TroubleStory) -> float:
@@ -131,7 +137,7 @@ def _is_back(story: TroubleStory) -> bool:
 
 def _summary(story: TroubleStory) -> str:
     during = f"{story.failed_during} of {counted(len(story.met), 'request')} failed meanwhile"
-    back = f"back {milliseconds(story.recovery_seconds or 0.0)} after {story.trouble}"
+    back = f"back {milliseconds(story.recovery_seconds or 0.0)} after the trouble"
     out = "" if story.checked_out_at_rest is None else ", no connection out"
     return f"{back}; {during}, none after{out}"
 
@@ -193,7 +199,15 @@ def _finding(case: _Case, story: TroubleStory, what: str) -> Finding:
         evidence=(
             ("failed meanwhile", during),
             ("failed later", counted(len(list(story.failed_after())), "request")),
+            *_routes(story),
             ("recovered after", "never" if recovered is None else milliseconds(recovered)),
             ("allowed", limit),
         ),
     )
+
+
+def _routes(story: TroubleStory) -> Iterator[tuple[str, str]]:
+    for route, count in story.failing[:_SHOWN_ROUTES]:
+        yield f"at {route}", str(count)
+    if others := len(story.failing[_SHOWN_ROUTES:]):
+        yield "at others", counted(others, "route")

@@ -7,7 +7,14 @@ was five times as long: the wait only moved from the pool into the loop's queue 
 from __future__ import annotations
 
 from harness.capture.windows import LoadWindow, StallCause
-from harness.checks.load.figures import SATURATED_CPU, cores, counted, cpu_per_request, milliseconds
+from harness.checks.load.figures import (
+    SATURATED_CPU,
+    application_cores,
+    cores,
+    counted,
+    cpu_per_request,
+    milliseconds,
+)
 from harness.checks.load.judged import EVERYWHERE, Judged, found, passed, undecided
 from harness.checks.load.validity import invalid
 from harness.findings import Finding, Severity, SourceLine
@@ -28,8 +35,13 @@ def saturated_loop(window: LoadWindow) -> Judged:
 
 
 def _finding(window: LoadWindow) -> Finding:
-    each = cpu_per_request(window)
-    most = window.processes / each if each else float("inf")
+    each, available = cpu_per_request(window), application_cores(window)
+    # A process uses one core at most, and processes beyond the cores share them.
+    usable = min(window.processes, available or window.processes)
+    most = usable / each if each else float("inf")
+    more = "run more processes (uvicorn --workers)"
+    if available is not None and window.processes >= available:
+        more = f"give it more than {counted(available, 'core')}, and a process for each"
     return Finding(
         kind=KIND,
         label="cpu",
@@ -38,7 +50,7 @@ def _finding(window: LoadWindow) -> Finding:
         title=f"the busiest process used {cores(window.process_cpu)}: connections are not what "
         f"is missing; {counted(window.processes, 'process')} can serve about {most:.0f} requests "
         "a second",
-        fix="run more processes (uvicorn --workers), or do less for each request: fewer rows, "
+        fix=f"{more}, or do less for each request: fewer rows, "
         "columns instead of ORM objects; a smaller pool shortens the tail",
         site=_busiest_line(window),
         evidence=(

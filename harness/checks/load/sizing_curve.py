@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from math import log
+from dataclasses import dataclass, field
 from statistics import median
 
 from harness.capture.windows import LoadWindow
-from harness.checks.load.elasticity import USEFUL_ELASTICITY, unusable
+from harness.checks.load.elasticity import unusable
 from harness.checks.load.figures import main_pool, pool_capacity, rate
+from harness.checks.load.knee import knee_of
 
 __all__ = ["FEWEST_ROUNDS", "Curve", "Round", "SizePoint", "curve_of", "knee_of"]
 
@@ -65,6 +64,15 @@ class Curve:
     rounds: tuple[Round, ...]
     left_out: tuple[str, ...]
     """Windows and sizes that could not be used, and why."""
+    measured: tuple[SizePoint, ...] = ()
+    """Every size that answered, with all its windows: to look at, not to judge."""
+    windows: Mapping[int, Sequence[LoadWindow]] = field(default_factory=dict)
+    """Those of the points, by size."""
+
+    @property
+    def processes(self) -> int:
+        """Of the application, in the windows of the points; of a curve with a point."""
+        return next(window.processes for each in self.windows.values() for window in each)
 
     @property
     def rates(self) -> dict[int, float]:
@@ -96,7 +104,17 @@ def curve_of(sweep: Sequence[LoadWindow]) -> Curve:
         points=tuple(_point(size, windows) for size, windows in kept.items()),
         rounds=tuple(_rounds(kept)),
         left_out=(*_alike(left_out), *few),
+        measured=tuple(_measured(sweep)),
+        windows=kept,
     )
+
+
+def _measured(sweep: Sequence[LoadWindow]) -> Iterator[SizePoint]:
+    by_size: dict[int, list[LoadWindow]] = {}
+    for window in sweep:
+        if (size := pool_capacity(window)) and rate(window) > 0:
+            by_size.setdefault(size, []).append(window)
+    return (_point(size, windows) for size, windows in sorted(by_size.items()))
 
 
 def _alike(reasons: Sequence[str]) -> Iterator[str]:
@@ -105,38 +123,6 @@ def _alike(reasons: Sequence[str]) -> Iterator[str]:
     for why in reasons:
         kinds.setdefault(_FIGURES.sub("", why), []).append(why)
     return (f"{len(each)} x {each[0]}" for each in kinds.values())
-
-
-def knee_of(rates: Mapping[int, float]) -> int | None:
-    """The largest size that was worth having; None where throughput rose to the end of the sweep.
-
-    Its elasticity, from the size before, is at least one half; that to the next one is not.
-    """
-    sizes = sorted(rates)
-    slopes = _concave_slopes(rates)
-    useless = [slope < USEFUL_ELASTICITY for slope in slopes]
-    return sizes[useless.index(True)] if True in useless else None
-
-
-def _concave_slopes(rates: Mapping[int, float]) -> list[float]:
-    """The elasticity of each step between neighbouring sizes, none larger than the one before.
-
-    Neighbours that contradict this by noise share their mean (pool adjacent violators, weighted by
-    the step's length): what a further connection brings can only become less.
-    """
-    sizes = sorted(rates)
-    blocks: list[tuple[float, float, int]] = []  # gain, length, steps
-    for low, high in pairwise(sizes):
-        blocks.append((log(rates[high] / rates[low]), log(high / low), 1))
-        while len(blocks) > 1 and _slope(blocks[-1]) > _slope(blocks[-2]):
-            last, before = blocks.pop(), blocks.pop()
-            blocks.append((last[0] + before[0], last[1] + before[1], last[2] + before[2]))
-    return [_slope(block) for block in blocks for _ in range(block[2])]
-
-
-def _slope(block: tuple[float, float, int]) -> float:
-    gain, length, _ = block
-    return gain / length
 
 
 def _rounds(windows: Mapping[int, Sequence[LoadWindow]]) -> Iterator[Round]:

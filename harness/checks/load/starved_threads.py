@@ -10,7 +10,7 @@ from __future__ import annotations
 from harness.capture.windows import LoadWindow, PoolWindow
 from harness.checks.load.figures import counted, main_pool, timeouts
 from harness.checks.load.judged import EVERYWHERE, Judged, found, passed, skipped, undecided
-from harness.checks.load.validity import Basis, invalid
+from harness.checks.load.validity import Basis, invalid, unread
 from harness.findings import Finding, Severity
 
 __all__ = ["KIND", "starved_threads"]
@@ -24,9 +24,10 @@ def starved_threads(window: LoadWindow) -> Judged:
     if why := invalid(window, Basis.COUNTS):
         return undecided(PROBE, why)
     if window.thread_limit is None:
-        return skipped(PROBE, "the number of threads is not known")
+        return skipped(PROBE, "the number of threads is not known", unless=unread(window))
     if not window.peak_threads_waiting:
-        return passed(PROBE, f"nobody waited for one of {counted(window.thread_limit, 'thread')}")
+        told = f"nobody waited for one of {counted(window.thread_limit, 'thread')}"
+        return passed(PROBE, told, unless=unread(window))
     return found(PROBE, [_finding(window, window.thread_limit)], is_explanation=True)
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 from locust import between, task
 
 from harness.load.planned import take_plan
-from harness.load.routes import Plan
+from harness.load.routes import Plan, without_method
 from harness.load.users import HarnessUser
 
 
@@ -26,7 +26,7 @@ class BrowsePlan(HarnessUser):
     def any_route(self) -> None:
         """One of the routes."""
         name, path = random.choice(self.plan)  # noqa: S311 - no secret
-        self.client.get(path, name=name)
+        self.client.get(path, name=without_method(name))
 
 
 take_plan(BrowsePlan)

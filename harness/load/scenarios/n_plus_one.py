@@ -13,7 +13,7 @@ from locust import constant, task
 from locust.env import Environment
 
 from harness.load.planned import take_plan
-from harness.load.routes import Plan
+from harness.load.routes import Plan, without_method
 from harness.load.users import HarnessUser
 
 
@@ -33,7 +33,7 @@ class NPlusOnePlan(HarnessUser):
     def next_route(self) -> None:
         """The next of the routes."""
         name, path = self.plan[next(self._turn) % len(self.plan)]
-        self.client.get(path, name=name)
+        self.client.get(path, name=without_method(name))
 
 
 take_plan(NPlusOnePlan)

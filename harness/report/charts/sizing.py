@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log2
+from math import isfinite, log2, nan
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,6 +22,7 @@ _CLOSEST_TICKS = 0.25
 """In doublings: sizes nearer to each other than this share a tick, or their numbers overlap."""
 _EDGE = 0.35
 """Doublings of room on both sides, so that nothing is drawn on the frame."""
+_LEAST_SECONDS = 1e-6
 _LATENCIES = (
     ("p50", Ink.HOLD, "o", "-"),
     ("p95", Ink.REFUSED, "s", "--"),
@@ -68,7 +69,8 @@ def _draw_rates(axes: Axes, curve: Sequence[SizePoint]) -> None:
         linewidth=0,
     )
     axes.plot(sizes, [point.rate for point in curve], color=Ink.GOOD.value, marker="o")
-    axes.set_ylim(0, max(point.highest_rate for point in curve) * 1.12)
+    # Without one good answer the axis would have no length, of which matplotlib warns.
+    axes.set_ylim(0, max(point.highest_rate for point in curve) * 1.12 or 1.0)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
     axes.set_ylabel("good answers a second")
 
@@ -76,7 +78,7 @@ def _draw_rates(axes: Axes, curve: Sequence[SizePoint]) -> None:
 def _draw_latencies(axes: Axes, curve: Sequence[SizePoint]) -> None:
     sizes = [point.size for point in curve]
     for name, ink, marker, style in _LATENCIES:
-        seconds = [max(getattr(point, f"{name}_seconds"), 1e-6) for point in curve]
+        seconds = [_drawn(getattr(point, f"{name}_seconds")) for point in curve]
         axes.plot(
             sizes, seconds, color=ink.value, marker=marker, linestyle=style, label=name, alpha=0.9
         )
@@ -85,6 +87,11 @@ def _draw_latencies(axes: Axes, curve: Sequence[SizePoint]) -> None:
     duration_axis(axes.yaxis, steps=(1, 2, 5))
     axes.set_ylabel("latency (log)")
     axes.legend(loc="best", ncols=len(_LATENCIES))
+
+
+def _drawn(seconds: float) -> float:
+    """A gap where there is no number; a logarithmic axis has no zero."""
+    return max(seconds, _LEAST_SECONDS) if isfinite(seconds) else nan
 
 
 def _mark_recommendation(axes: Axes, told: Recommendation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
@@ -24,7 +25,7 @@ def wait_against_hold(curve: Sequence[SizePoint]) -> str:
 
     Empty where nothing was waited for and nothing was held.
     """
-    if len(curve) < 2 or not any(_total(point) for point in curve):  # noqa: PLR2004 - to compare
+    if len(curve) < 2 or not any(_height(point) for point in curve):  # noqa: PLR2004 - to compare
         return ""
     return inline_svg(
         lambda figure: _draw(figure.subplots(), curve),
@@ -38,11 +39,21 @@ def _total(point: SizePoint) -> float:
     return point.wait_seconds + point.hold_seconds
 
 
+def _height(point: SizePoint) -> float:
+    """Of its bars."""
+    return _drawn(point.wait_seconds) + _drawn(point.hold_seconds)
+
+
+def _drawn(seconds: float) -> float:
+    """No bar where there is no number; the label says so."""
+    return seconds if isfinite(seconds) else 0.0
+
+
 def _draw(axes: Axes, curve: Sequence[SizePoint]) -> None:
     places = range(len(curve))
     below = [0.0 for _ in curve]
     for name, ink, hatch in _PARTS:
-        heights = [getattr(point, f"{name}_seconds") for point in curve]
+        heights = [_drawn(getattr(point, f"{name}_seconds")) for point in curve]
         axes.bar(
             places,
             heights,
@@ -68,7 +79,7 @@ def _label(axes: Axes, curve: Sequence[SizePoint]) -> None:
     for place, point in enumerate(curve):
         axes.annotate(
             duration(_total(point)),
-            (place, _total(point)),
+            (place, _height(point)),
             (0, 3),
             textcoords="offset points",
             ha="center",

@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 from harness.checkup.tables import table_names
 from harness.database.schema import run_apart
 from harness.errors import UnavailableError
+from harness.rig.limits import LONGEST_LOCK_SECONDS
 
 __all__ = ["Block", "CannotBlockError", "block_tables"]
 
@@ -43,11 +44,15 @@ def block_tables(url: URL, *, seconds: float) -> Block:
 
     Args:
         url: The database, with the asyncpg driver; one that the harness made.
-        seconds: How long.
+        seconds: How long; at most `LONGEST_LOCK_SECONDS`.
 
     Raises:
-        CannotBlockError: If the locks were not to be had.
+        CannotBlockError: If the locks were not to be had, or not for so long.
     """
+    if seconds > LONGEST_LOCK_SECONDS:
+        raise CannotBlockError(
+            f"tables are locked for {LONGEST_LOCK_SECONDS:g} s at most, not for {seconds:g} s"
+        )
     moments: list[float] = []
 
     async def hold() -> None:

@@ -95,6 +95,7 @@ def load(
                 checkouts=requests,
                 timeouts=0,
                 creations=0,
+                closed=0,
                 reclaimed=0,
                 peak_checked_out=min(pool, users),
                 peak_waiting=max(users - pool, 0) if is_queue else 0,

@@ -257,3 +257,11 @@ LEAKED = replace(
     ),
 )
 """A route whose session is never closed, a moment after the last client has left."""
+
+SHARED = replace(
+    LEAKED,
+    client=replace(LEAKED.client, users=8),
+    routes=(replace(LEAKED.routes[0], shared_sessions=614, peak_concurrency=1),),
+)
+"""One `AsyncSession` for all requests of 8 users, whose connection is out for ever. The concurrency
+is that of requests that asked for a connection: the first one alone."""

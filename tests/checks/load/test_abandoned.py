@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from harness.capture.abandonment import Abandonment, Glimpse, HeldNow, RouteAnswers, glimpse_of
-from harness.capture.windows import ServerWindow
+from harness.capture.windows import Reading, ServerWindow, UnreadProcess
 from harness.checks.load.abandoned import abandoned
 from harness.findings import SourceLine, Verdict
-from tests.checks.load.building import LINE, ROUTE, with_pool, with_server
+from tests.checks.load.building import ENDPOINT, LINE, ROUTE, with_client, with_pool, with_server
 from tests.checks.load.recorded import CALM, LEAKED
 
 _GONE = 100.0
@@ -28,7 +28,7 @@ def test_an_application_that_comes_to_rest_at_once_passes() -> None:
 
     assert judged.verdict.verdict is Verdict.PASS
     assert judged.verdict.summary == (
-        "40 clients left before the answer; all was at rest 100.0 ms after the last, "
+        "40 clients left before the answer; all was at rest 100 ms after the last, "
         f"{CALM.pools[0].checkouts} checkouts came back"
     )
 
@@ -37,6 +37,24 @@ def test_what_is_in_flight_at_the_end_has_been_left_too() -> None:
     facts = replace(_facts(_at(0.2)), left=0, glimpses=(_at(-0.1, active=3), _at(0.2)))
 
     assert abandoned(facts).verdict.summary.startswith("3 clients left before the answer")
+
+
+def test_who_left_before_anybody_was_answered_has_sent_a_request_too() -> None:
+    nobody = with_client(CALM, requests=0, ok=0)
+    going_on = (_at(-0.1, active=5), _at(2.0, _STATEMENT))
+
+    judged = abandoned(replace(_facts(), window=nobody, left=0, glimpses=going_on))
+
+    assert [finding.kind for finding in judged.findings] == ["connection-after-client"]
+
+
+def test_nothing_passes_in_the_name_of_a_process_that_was_not_read() -> None:
+    silent = UnreadProcess(4711, Reading.REST, "it timed out")
+
+    judged = abandoned(replace(_facts(_at(0.1)), window=replace(CALM, unread=(silent,))))
+
+    assert judged.verdict.verdict is Verdict.INCONCLUSIVE
+    assert judged.verdict.summary.startswith("process 4711 was not read")
 
 
 def test_a_statement_that_goes_on_without_its_client_is_told_with_its_line() -> None:
@@ -48,7 +66,7 @@ def test_a_statement_that_goes_on_without_its_client_is_told_with_its_line() -> 
     assert finding.site == LINE
     assert finding.title == "a statement goes on for 2.2 s after its client has left"
     assert "statement_timeout" in finding.fix
-    assert ("connections so", "2") in finding.evidence
+    assert ("connections at once", "2") in finding.evidence
 
 
 def test_a_connection_that_waits_for_something_else_has_another_fix() -> None:
@@ -60,11 +78,56 @@ def test_a_connection_that_waits_for_something_else_has_another_fix() -> None:
     assert "statement_timeout" not in finding.fix
 
 
+def test_a_statement_is_told_though_none_ran_at_the_last_moment() -> None:
+    between = replace(_STATEMENT, is_executing=False)
+
+    (finding,) = abandoned(
+        _facts(_at(2.0, _STATEMENT), _at(2.1, _STATEMENT), _at(2.2, between))
+    ).findings
+
+    assert finding.identity == f"connection-after-client statement @ {ROUTE}"
+    assert "for 2.2 s" in finding.title
+
+
 def test_work_without_a_connection_is_told_too() -> None:
     (finding,) = abandoned(_facts(_at(2.0, active=3))).findings
 
     assert finding.identity == "work-after-client requests @ the whole application"
     assert finding.title.startswith("3 requests without a connection went on for 2.0 s")
+
+
+def test_work_without_a_connection_has_the_route_that_it_is_seen_to_end_on() -> None:
+    going_on = replace(_at(2.0, active=3), ended={ROUTE: 40, "GET /tags": 7})
+    over = replace(_at(4.0), ended={ROUTE: 43, "GET /tags": 7})
+
+    (finding,) = abandoned(_facts(_at(1.0, active=4), going_on, over)).findings
+
+    assert finding.identity == f"work-after-client requests @ {ROUTE}"
+    assert finding.title.startswith("3 requests without a connection went on for 2.0 s")
+    assert finding.site == ENDPOINT
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        replace(_at(4.0), ended={"GET /tags": 7}),
+        replace(_at(4.0), ended={ROUTE: 3, "GET /tags": 2}),
+        replace(_at(4.0), ended={ROUTE: 120, "GET /tags": 21}),
+        replace(_at(4.0), ended={ROUTE: 30, "GET /tags": 20}),
+    ],
+    ids=["none of its process", "another one", "one more", "another one, by chance as many"],
+)
+def test_work_has_no_route_where_the_last_glimpse_is_of_other_processes(last: Glimpse) -> None:
+    going_on = replace(_at(2.0, active=3), ended={ROUTE: 40, "GET /tags": 7})
+
+    (finding,) = abandoned(_facts(going_on, last)).findings
+
+    assert finding.identity == "work-after-client requests @ the whole application"
+    assert finding.title.startswith("3 requests without a connection went on for 2.0 s")
+
+
+def test_an_application_that_is_at_rest_at_once_has_no_time_to_tell() -> None:
+    assert "all was at rest when the last had gone, " in abandoned(_facts(_at(0.1))).verdict.summary
 
 
 def test_requests_that_wait_for_a_held_connection_are_not_told_again() -> None:
@@ -169,13 +232,13 @@ def test_a_glimpse_adds_all_processes_up() -> None:
         "site": {"path": LINE.path, "line": LINE.line, "function": LINE.function},
     }
     statuses = [
-        {"active_requests": 2, "outstanding": [out]},
-        {"active_requests": 1, "outstanding": []},
+        {"active_requests": 2, "outstanding": [out], "routes": {ROUTE: {"requests": 4}}},
+        {"active_requests": 1, "outstanding": [], "routes": {ROUTE: {"requests": 3}}},
     ]
 
     glimpse = glimpse_of(statuses, at_seconds=7.0)
 
     site = SourceLine(LINE.path, LINE.line, LINE.function)
-    assert glimpse == Glimpse(7.0, 3, (replace(_STATEMENT, site=site),))
+    assert glimpse == Glimpse(7.0, 3, (replace(_STATEMENT, site=site),), {ROUTE: 7})
     assert not glimpse.is_at_rest
     assert Glimpse(8.0, 0, ()).is_at_rest

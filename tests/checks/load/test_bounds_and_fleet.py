@@ -1,5 +1,7 @@
 """What no pool can exceed: the operational bounds of a process, and the room of a server."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,19 @@ def test_a_request_that_takes_two_connections_one_after_the_other_holds_both() -
 
     assert bounds is not None
     assert bounds.hold_seconds == pytest.approx(0.04)
+
+
+def test_what_all_processes_held_is_divided_by_the_requests_of_all() -> None:
+    # Each of them answered half of the requests, and held a connection for 0.1 s for each.
+    (pool,) = with_pool(CALM, hold=times(0.1, count=CALM.client.requests // 2)).pools
+    both = replace(CALM, processes=2, pools=(pool, replace(pool, checkouts=1)))
+    other = replace(pool, name="another engine's")
+
+    bounds, beside = bounds_of(both), bounds_of(replace(both, pools=(*both.pools, other)))
+
+    assert bounds is not None
+    assert bounds.hold_seconds == pytest.approx(0.1)
+    assert bounds == beside
 
 
 def test_the_fleets_room_is_what_the_server_has_left() -> None:

@@ -21,6 +21,7 @@ from tests.checks.load.recorded import (
     INDEXED,
     LEAKED,
     LOCKED,
+    SHARED,
     SLEEPING,
     nested,
 )
@@ -81,7 +82,9 @@ def test_without_a_probe_the_question_is_skipped() -> None:
     told = classified([replace(CALM, processes=0, process_cpu=0.0, pools=(), routes=())])
 
     assert (told.outcome, told.verdict.verdict) == (Outcome.SKIPPED, Verdict.SKIPPED)
-    assert told.reason.startswith("the target has no probe, or HARNESS_TOKEN is not set")
+    assert told.reason.startswith(
+        "the target has no probe, or HARNESS_TOKEN is not set, or is another one"
+    )
 
 
 def test_without_a_probe_no_check_passes() -> None:
@@ -168,6 +171,28 @@ def test_a_shared_session_is_listed_beside_the_cause() -> None:
     assert "shared-session" in {finding.kind for finding in told.findings}
 
 
+def test_a_shared_session_that_keeps_its_connection_is_the_cause_and_no_leak() -> None:
+    told = classified([SHARED])
+
+    assert (told.outcome, told.cause) == (Outcome.EXPLAINED, "shared-session")
+    assert [finding.kind for finding in told.findings] == ["shared-session"]
+    assert told.answers[0].verdict.verdict is Verdict.FAIL
+
+
+def test_what_is_found_beside_a_shared_session_that_keeps_its_connection_is_told() -> None:
+    task = replace(SHARED.outstanding[0], is_owner_running=True)
+
+    told = classified([replace(SHARED, outstanding=(*SHARED.outstanding, task))])
+
+    assert [item.kind for item in told.findings] == ["shared-session", "connection-in-task"]
+
+
+def test_connections_that_leak_beside_a_shared_session_are_the_cause() -> None:
+    several = replace(SHARED, outstanding=SHARED.outstanding * 4)
+
+    assert classified([several]).cause == "leak"
+
+
 def test_every_check_answers_once() -> None:
     probes = [answer.verdict.probe for answer in classified([CALM]).answers]
 
@@ -223,7 +248,8 @@ def test_an_invalid_window_gets_no_verdict_on_throughput(
 
 @pytest.mark.parametrize("spoiled", SPOILED)
 def test_an_invalid_window_still_tells_what_was_counted(spoiled: str) -> None:
-    window = replace(LEAKED, loop=FROZEN.loop)
+    elsewhere = replace(LEAKED.outstanding[0], route="GET /leak")
+    window = replace(LEAKED, loop=FROZEN.loop, outstanding=(elsewhere,))
 
     told = classified([SPOILED[spoiled](with_route(window, shared_sessions=1))])
 

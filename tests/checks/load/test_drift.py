@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from harness.capture.soaking import ProcessUse, SoakStretch
-from harness.capture.windows import LoadWindow, MachineWindow
+from harness.capture.windows import LoadWindow, MachineWindow, Reading, UnreadProcess
 from harness.checks.load.drift import drift, slowing
 from harness.findings import Finding, Verdict
 from tests.checks.load.building import QUIET, times, with_client, with_pool
@@ -42,6 +42,32 @@ def test_a_load_that_leaves_nothing_behind_passes() -> None:
     )
 
 
+def test_a_load_that_fails_from_the_beginning_says_so() -> None:
+    failing = with_client(_CALM, ok=_CALM.client.requests // 2)
+
+    judged = drift([_stretch(failing)] * 5)
+
+    assert judged.verdict.verdict is Verdict.PASS
+    assert "all connections came back; 50 % failed at last, as at first" in judged.verdict.summary
+
+
+def test_a_load_of_which_nothing_is_answered_well_decides_nothing() -> None:
+    judged = drift([_stretch(with_client(_CALM, ok=0, refused=_CALM.client.requests))] * 5)
+
+    assert judged.verdict.verdict is Verdict.INCONCLUSIVE
+    assert "was answered well: see the plan" in judged.verdict.summary
+
+
+def test_nothing_passes_in_the_name_of_a_process_that_was_not_read() -> None:
+    silent = UnreadProcess(4711, Reading.REST, "it timed out")
+    unread = _stretch(replace(_CALM, unread=(silent,)))
+
+    judged = drift([_stretch(), unread, _stretch(), _stretch()])
+
+    assert judged.verdict.verdict is Verdict.INCONCLUSIVE
+    assert judged.verdict.summary.startswith("process 4711 was not read when all clients had left")
+
+
 def test_one_connection_that_stays_out_fails_and_its_growth_is_told() -> None:
     judged = drift([_stretch(), *(_stretch(LEAKED, out=count) for count in (1, 2, 3))])
 
@@ -73,6 +99,7 @@ def test_memory_that_grows_with_every_request_is_told() -> None:
     assert finding.identity == "drift memory @ the whole application"
     assert finding.title.startswith("memory grew from 110 MB to 140 MB, and by ")
     assert finding.title.endswith(" kB for each request")
+    assert ("first, middle, last", "110 MB, 130 MB, 140 MB") in finding.evidence
 
 
 @pytest.mark.parametrize(
@@ -118,7 +145,7 @@ def test_answers_that_always_fail_are_no_drift() -> None:
 
 
 def test_a_steady_load_that_keeps_connecting_is_told() -> None:
-    churned = with_pool(_CALM, creations=300)
+    churned = with_pool(_CALM, creations=300, closed=300)
 
     assert _labels(drift([_stretch(churned)] * 5).findings) == ["replaced"]
     assert drift([_stretch(churned), *[_stretch()] * 4]).findings == ()

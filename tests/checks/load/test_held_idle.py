@@ -26,7 +26,7 @@ def test_a_connection_that_is_held_over_a_call_is_told_with_its_route() -> None:
     (finding,) = judged.findings
     assert finding.identity == f"held-connection idle @ {ROUTE}"
     assert finding.site == ENDPOINT
-    assert finding.title == "a connection is held for 206.0 ms and executes for 5.0 ms of it"
+    assert finding.title == "a connection is held for 206 ms and executes for 5.0 ms of it"
     assert ("duty of all connections", "2 %") in finding.evidence
 
 

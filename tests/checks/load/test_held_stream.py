@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.capture.windows import LoadWindow, MachineWindow
+from harness.capture.windows import LoadWindow, MachineWindow, Reading, UnreadProcess
 from harness.checks.load.held_stream import SideAnswers, SlowReading, held_stream
 from harness.findings import Severity, Verdict
 from tests.checks.load.building import ENDPOINT, ROUTE, load, times, with_pool, with_route
@@ -87,6 +87,38 @@ def test_streams_that_got_no_connection_do_not_make_the_others_shorter() -> None
     assert ("streams", "4") in finding.evidence
 
 
+def test_bodies_that_nobody_could_read_slowly_are_not_called_healthy() -> None:
+    judged = held_stream(_reading(_window(length=0.003, hold=0.001)))
+
+    assert judged.verdict.verdict is Verdict.SKIPPED
+    assert judged.verdict.summary == (
+        "no body was long enough to read it slowly: sent within 3.0 ms"
+    )
+
+
+def test_a_short_stream_without_a_connection_is_healthy() -> None:
+    idle = with_route(_window(length=0.003), hold=times(0.0, count=0), busy_seconds=0.0)
+
+    judged = held_stream(_reading(idle))
+
+    assert judged.verdict.verdict is Verdict.PASS
+    assert "none of which took a connection" in judged.verdict.summary
+
+
+def test_a_pass_names_the_streams_that_were_too_short() -> None:
+    (long,) = _window(hold=0.01).routes
+    (short,) = _window(length=0.003, hold=0.003).routes
+    window = replace(_window(), routes=(long, replace(short, route="GET /balances")))
+
+    judged = held_stream(SlowReading(window, streams=(ROUTE, "GET /balances")))
+
+    assert judged.verdict.verdict is Verdict.PASS
+    assert judged.verdict.summary == (
+        "10 streams, each of 3.0 s; a connection is held for 10.0 ms of it; too short to read it "
+        "slowly: GET /balances"
+    )
+
+
 @pytest.mark.parametrize(
     ("window", "beside"),
     [
@@ -112,6 +144,12 @@ def test_what_the_others_got_is_evidence() -> None:
     assert ("connections", "2") in finding.evidence
 
 
+def test_several_processes_have_as_many_pools() -> None:
+    (finding,) = held_stream(_reading(replace(_window(), processes=3))).findings
+
+    assert ("connections", "2 in each of 3 processes") in finding.evidence
+
+
 def test_a_busy_machine_hides_nothing() -> None:
     noisy = replace(_window(), machine=MachineWindow(2, 1.0, 2.0))
 
@@ -128,9 +166,36 @@ def test_other_routes_are_not_streams() -> None:
 
 
 def test_streams_that_all_fail_are_no_answer() -> None:
-    judged = held_stream(_reading(with_route(_window(hold=0.01), shed=10)))
+    judged = held_stream(_reading(with_pool(with_route(_window(hold=0.01), shed=10), timeouts=9)))
 
     assert judged.verdict.verdict is Verdict.INCONCLUSIVE
+    assert judged.verdict.summary == (
+        "no stream was answered well; 9 requests gave up waiting for a connection"
+    )
+
+
+def test_nothing_passes_in_the_name_of_a_process_that_was_not_read() -> None:
+    silent = UnreadProcess(4711, Reading.END, "it timed out")
+
+    judged = held_stream(_reading(replace(_window(hold=0.01), unread=(silent,))))
+
+    assert judged.verdict.verdict is Verdict.INCONCLUSIVE
+    assert judged.verdict.summary.startswith("process 4711 was not read")
+
+
+@pytest.mark.parametrize(
+    "window",
+    [_window(length=0.003, hold=0.001), with_route(_window(hold=0.01), shed=10)],
+    ids=["no body was long enough", "no stream was answered well"],
+)
+def test_what_the_others_did_not_stream_it_may_have(window: LoadWindow) -> None:
+    silent = UnreadProcess(4711, Reading.END, "it timed out")
+    assert "was not read" not in held_stream(_reading(window)).verdict.summary
+
+    judged = held_stream(_reading(replace(window, unread=(silent,))))
+
+    assert judged.verdict.verdict is Verdict.INCONCLUSIVE
+    assert judged.verdict.summary.startswith("process 4711 was not read at the end of the load")
 
 
 def test_without_a_probe_it_is_skipped() -> None:

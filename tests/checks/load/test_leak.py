@@ -8,7 +8,7 @@ from harness.capture.windows import LoadWindow, MachineWindow, OutstandingChecko
 from harness.checks.load.leak import leak
 from harness.findings import Severity, Verdict
 from tests.checks.load.building import LINE, ROUTE, with_client, with_pool
-from tests.checks.load.recorded import CALM, LEAKED
+from tests.checks.load.recorded import CALM, LEAKED, SHARED
 
 _OUT = LEAKED.outstanding[0]
 
@@ -27,6 +27,39 @@ def test_a_connection_of_a_request_that_has_ended_is_leaked() -> None:
     assert finding.site == LINE
     assert finding.title == "1 connection still out, and the request that took it has ended"
     assert judged.verdict.summary == finding.title
+
+
+def test_a_connection_that_a_shared_session_keeps_is_no_session_to_be_closed() -> None:
+    judged = leak(SHARED)
+
+    assert judged.verdict.verdict is Verdict.FAIL
+    assert not judged.is_explanation
+    (finding,) = judged.findings
+    assert finding.identity == f"connection-leak list_orders @ {ROUTE}"
+    assert finding.title == "1 connection still out, kept by a session that several requests share"
+    assert "close every session" not in finding.fix
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        replace(SHARED, outstanding=(_OUT, replace(_OUT, age_seconds=2.0))),
+        replace(SHARED, outstanding=(replace(_OUT, route="GET /other"),)),
+        with_pool(SHARED, reclaimed=1),
+    ],
+    ids=["more than one", "of another route", "others reclaimed"],
+)
+def test_what_a_shared_session_cannot_have_kept_is_a_leak(window: LoadWindow) -> None:
+    judged = leak(window)
+
+    assert judged.is_explanation
+    assert all("close every session" in finding.fix for finding in judged.findings)
+
+
+def test_each_process_has_a_session_of_its_own_to_share() -> None:
+    both = (_OUT, replace(_OUT, age_seconds=2.0))
+
+    assert not leak(replace(SHARED, processes=2, outstanding=both)).is_explanation
 
 
 def test_what_two_routes_leak_from_one_line_are_two_findings() -> None:
@@ -70,6 +103,13 @@ def test_one_line_that_leaks_often_is_one_finding() -> None:
     (finding,) = judged.findings
     assert finding.title.startswith("2 connections still out")
     assert ("oldest", "4.0 s") in finding.evidence
+
+
+def test_a_leak_whose_line_was_not_noted_goes_with_those_of_its_route_that_were() -> None:
+    judged = leak(_out(replace(_OUT, site=None, age_seconds=9.0), _OUT))
+
+    (finding,) = judged.findings
+    assert (finding.site, finding.title[:13]) == (LINE, "2 connections")
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from harness.capture.windows import LoadWindow, MachineWindow
 from harness.checks.load.database_bound import database_bound
 from harness.checks.load.elasticity import elasticity, unusable
+from harness.checks.load.figures import milliseconds
 from harness.checks.load.judged import Judged
 from harness.checks.load.over_provisioned import over_provisioned
 from harness.checks.load.pool_too_small import pool_too_small
 from harness.findings import Severity, Verdict
-from tests.checks.load.building import times, with_client, with_pool, with_server
+from tests.checks.load.building import load, times, with_client, with_pool, with_server
 from tests.checks.load.recorded import CALM, EXHAUSTED, FREE, HELD, INDEXED, LOCKED, SLEEPING
 
 
@@ -33,8 +35,8 @@ def test_a_database_is_the_limit_where_more_connections_bring_nothing() -> None:
     assert (finding.label, finding.severity) == ("throughput", Severity.NOTE)
     assert finding.evidence == (
         ("duty", "100 %"),
-        ("wait p95", "464.5 ms"),
-        ("hold", "102.2 ms"),
+        ("wait p95", "465 ms"),
+        ("hold", "102 ms"),
         ("elasticity", "0.09 from 16 to 48 connections"),
     )
 
@@ -109,9 +111,55 @@ def test_a_pool_is_too_small_where_more_connections_serve_more() -> None:
     assert judged.is_explanation
     (finding,) = judged.findings
     assert finding.severity is Severity.WARNING
-    assert (
-        "4 connections are too few: callers wait 659.3 ms to use one for 44.0 ms" in finding.title
+    assert "4 connections are too few: callers wait 659 ms to use one for 44.0 ms" in finding.title
+
+
+def _in_two_processes(shy: Mapping[str, Any], busy: Mapping[str, Any]) -> LoadWindow:
+    """Each with half of the load, but for what is named; the second has more checkouts."""
+    (pool,) = FREE[4].pools
+    half = replace(pool, checkouts=400, wait=replace(pool.wait, count=400))
+    return replace(
+        FREE[4],
+        processes=2,
+        pools=(replace(half, **shy), replace(half, checkouts=500, **busy)),
     )
+
+
+def test_of_several_processes_the_one_whose_callers_wait_is_shown() -> None:
+    window = _in_two_processes({"timeouts": 3}, {"wait": times(0.001), "waiting_share": 0.1})
+
+    (finding,) = pool_too_small(window, [FREE[16]]).findings
+
+    assert "callers wait 659 ms" in finding.title
+    evidence = dict(finding.evidence)
+    assert (evidence["time with waiters"], evidence["timeouts"]) == ("98 %", "3")
+    assert evidence["shown"] == "one of 2 processes"
+
+
+def test_a_pool_that_few_wait_for_very_long_hides_no_other() -> None:
+    window = _in_two_processes({"wait": times(9.0), "waiting_share": 0.1}, {})
+
+    (finding,) = pool_too_small(window, [FREE[16]]).findings
+
+    assert "callers wait 659 ms" in finding.title
+
+
+def test_signs_of_two_processes_are_not_those_of_one() -> None:
+    window = _in_two_processes({"waiting_share": 0.1}, {"wait": times(0.001)})
+
+    judged = pool_too_small(window, [FREE[16]])
+
+    assert judged.verdict.verdict is Verdict.PASS
+    assert judged.verdict.summary == "callers waited in 10 % of the time"
+
+
+def test_the_database_is_judged_where_callers_wait() -> None:
+    (pool,) = BUSY[16].pools
+    calm = replace(pool, checkouts=pool.checkouts + 1, wait=times(0.0), waiting_share=0.1)
+
+    judged = database_bound(replace(BUSY[16], pools=(pool, calm)), [BUSY[48]])
+
+    assert len(judged.findings) == 1
 
 
 def _with_latency(p95_seconds: float) -> LoadWindow:
@@ -216,6 +264,49 @@ def test_the_largest_size_is_compared_with_a_smaller_one() -> None:
     assert (step.smaller, step.larger) == (16, 48)
 
 
+def _default_pool(rates: Mapping[int, float]) -> list[LoadWindow]:
+    """A pool of 15, and what the others served: all of them work, with CPU to spare."""
+    return [
+        load(
+            pool=size,
+            rate=rate,
+            hold=size / rate,
+            wait=(64 - size) / rate,
+            cpu=0.4,
+            active=float(size),
+            idle_in_transaction=0.0,
+        )
+        for size, rate in rates.items()
+    ]
+
+
+def test_a_pool_beyond_the_knee_of_the_sweep_is_not_too_small() -> None:
+    # Neither 8 nor 16 is half, or twice, as large as the default pool; 4 is.
+    own, *others = _default_pool({15: 640.0, 4: 320.0, 8: 635.0, 16: 640.0})
+
+    judged = pool_too_small(own, others)
+
+    assert judged.verdict.verdict is Verdict.PASS
+    assert "elasticity 0.01 from 8 to 15 connections" in judged.verdict.summary
+    assert database_bound(own, others).is_explanation
+
+
+def test_a_pool_below_the_knee_of_the_sweep_is_too_small() -> None:
+    own, *others = _default_pool({15: 330.0, 4: 88.0, 8: 176.0, 16: 350.0, 24: 520.0})
+
+    assert pool_too_small(own, others).is_explanation
+
+
+def test_noise_between_neighbouring_sizes_moves_no_step() -> None:
+    # The own pool had a bad slice: 8 to 15 brought less than nothing, 15 to 16 all of it.
+    own, *others = _default_pool({15: 300.0, 4: 88.0, 8: 176.0, 16: 350.0})
+
+    step = elasticity(own, others)
+
+    assert step is not None
+    assert step.is_useful
+
+
 def test_rounds_of_a_size_are_their_median() -> None:
     slow = with_client(FREE[16], ok=FREE[16].client.ok // 4)
 
@@ -282,3 +373,11 @@ def test_indexed_reads_are_nobodys_but_the_loops() -> None:
     judged = [check(INDEXED[8], [INDEXED[32]]) for check in (pool_too_small, database_bound)]
 
     assert [item.findings for item in judged] == [(), ()]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.298, "298 ms"), (0.0996, "99.6 ms"), (0.09997, "100 ms"), (0.02, "20.0 ms"), (1, "1.0 s")],
+)
+def test_a_duration_has_no_more_than_three_digits(seconds: float, told: str) -> None:
+    assert milliseconds(seconds) == told

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.capture.windows import LoopWindow, MachineWindow, Stall, StallCause
+from harness.capture.windows import LoadWindow, LoopWindow, MachineWindow, Stall, StallCause
 from harness.checks.load.blocked_loop import blocked_loop
 from harness.checks.load.saturated_loop import saturated_loop
 from harness.findings import Severity, Verdict
@@ -116,6 +116,32 @@ def test_what_one_process_can_serve_is_told() -> None:
     assert finding.severity is Severity.NOTE
     assert ("most requests a second", "1027") in finding.evidence
     assert "1 process can serve about 1027 requests a second" in finding.title
+
+
+def _processes(number: int, *, cores: int) -> LoadWindow:
+    """All of them saturated."""
+    spent = INDEXED[1].cpu_seconds * number
+    machine = MachineWindow(cores, 0.3, 0.1)
+    return replace(INDEXED[1], processes=number, cpu_seconds=spent, machine=machine)
+
+
+@pytest.mark.parametrize(
+    ("window", "most", "fix"),
+    [
+        (_processes(2, cores=8), "1027", "run more processes"),
+        (_processes(2, cores=2), "1027", "give it more than 2 cores"),
+        (_processes(4, cores=2), "514", "give it more than 2 cores"),
+        (replace(_processes(4, cores=2), server=None), "1027", "run more processes"),
+    ],
+    ids=["spare cores", "a process for each core", "too many", "perhaps on another machine"],
+)
+def test_processes_beyond_the_cores_are_not_promised_to_serve_more(
+    window: LoadWindow, most: str, fix: str
+) -> None:
+    (finding,) = saturated_loop(window).findings
+
+    assert ("most requests a second", most) in finding.evidence
+    assert finding.fix.startswith(fix)
 
 
 @pytest.mark.parametrize("window", [FREE[48], SLEEPING[8], CALM], ids=["0.58", "0.84", "0.15"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.capture.reckoning import Reckoning, Write, reckon
 from harness.checks.load.judged import Judged
 from harness.checks.load.nothing_lost import nothing_lost
-from harness.findings import Verdict
+from harness.findings import SourceLine, Verdict
 
 GOOD = reckon([Write("a", 201), Write("b", 200)], {"a": 1, "b": 1})
 
@@ -21,9 +21,21 @@ def test_all_there_once_passes_and_tells_the_rest() -> None:
 
     assert verdict.verdict is Verdict.PASS
     assert verdict.summary == (
-        "all of 3 writes that were answered 2xx are there once; of 1 that failed 0 are there, "
-        "of 1 without an answer 1"
+        "all of 3 writes that were answered 2xx are there once; there, too: 0 of 1 that failed, "
+        "1 of 1 that had no answer"
     )
+
+
+def test_of_writes_that_never_failed_nothing_is_told() -> None:
+    summary = judged(GOOD, reckon([Write("c", 201)], {"c": 1})).verdict.summary
+
+    assert summary.endswith("writes that were answered 2xx are there once")
+
+
+def test_one_write_is_told_as_one() -> None:
+    summary = judged(reckon([Write("c", 201)], {"c": 1})).verdict.summary
+
+    assert summary == "the one write that was answered 2xx is there once"
 
 
 def test_a_lost_write_fails_and_names_trouble_and_route() -> None:
@@ -33,8 +45,17 @@ def test_a_lost_write_fails_and_names_trouble_and_route() -> None:
     assert told.verdict.summary == "server restarted: 1 of 2 writes answered 2xx and not there"
     (finding,) = told.findings
     assert finding.identity == "lost-write server restarted @ POST /todos"
-    assert finding.evidence == (("keys", "d"),)
+    assert finding.evidence == (("key", "d"),)
     assert 'scope="function"' in finding.fix
+
+
+def test_a_lost_write_has_the_line_of_its_endpoint_where_that_is_known() -> None:
+    line = SourceLine("shop/orders.py", 7, "order")
+    lost = [("server restarted", reckon([Write("c", 201)], {}))]
+
+    (finding,) = nothing_lost(lost, route="POST /todos", site=line).findings
+
+    assert finding.site == line
 
 
 def test_a_doubled_write_fails_whatever_it_was_answered() -> None:

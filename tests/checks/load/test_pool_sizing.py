@@ -28,7 +28,11 @@ KNOWN = pytest.mark.parametrize("keys", CAPACITIES)
 def _alone(*, hold: float, cpu: float) -> LoadWindow:
     """One user: so many seconds of a connection and of CPU for each request."""
     window = with_pool(CALM, hold=times(hold, count=CALM.client.requests))
-    return replace(window, cpu_seconds=cpu * CALM.client.requests)
+    return _costing(window, cpu)
+
+
+def _costing(window: LoadWindow, cpu: float) -> LoadWindow:
+    return replace(window, cpu_seconds=cpu * window.client.requests)
 
 
 LOCKED_ALONE = _alone(hold=0.042, cpu=0.000586)
@@ -217,6 +221,26 @@ def test_the_reasons_for_a_target_are_told_in_numbers() -> None:
         "one process: at most 1706 requests a second by its CPU, which 71.7 connections can feed",
     )
     assert not any(line.startswith("a target rate") for line in told.would_change)
+
+
+def test_a_knee_beyond_what_one_cpu_can_feed_is_told_to_be_cut() -> None:
+    # 4 connections feed the CPU, 6 with room; the knee is 8.
+    sweep = [_costing(window, 0.0105) for window in in_rounds(LOCKED)]
+
+    told = recommendation(sweep, _alone(hold=0.042, cpu=0.0105))
+
+    assert (told.knee, told.pool_size) == (8, 6)
+    assert told.reasons[1].startswith("no more than 6: the CPU of one process cannot feed as many")
+
+
+def test_what_one_user_shows_of_a_process_that_mostly_waits_is_not_its_cpu() -> None:
+    # One user is waited for most of the time, which takes as much CPU as the request.
+    sweep = [_costing(window, 0.002) for window in in_rounds(LOCKED)]
+
+    told = recommendation(sweep, _alone(hold=0.042, cpu=0.0105))
+
+    assert told.pool_size == 8
+    assert not any("the CPU of one process cannot feed" in reason for reason in told.reasons)
 
 
 def test_an_application_that_costs_no_cpu_is_bound_by_its_connections_alone() -> None:

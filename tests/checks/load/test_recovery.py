@@ -56,7 +56,7 @@ def test_failures_while_it_lasts_are_expected() -> None:
     assert judged.verdict.verdict is Verdict.PASS
     assert judged.verdict.probe == "recovery-killed"
     assert judged.verdict.summary == (
-        "back 10.0 ms after backends killed; 3 of 3 requests failed meanwhile, none after, "
+        "back 10.0 ms after the trouble; 3 of 3 requests failed meanwhile, none after, "
         "no connection out"
     )
 
@@ -112,6 +112,16 @@ def test_dead_connections_that_the_pool_gives_out_are_a_warning_with_the_fix() -
     )
 
 
+def test_the_routes_that_failed_are_named_as_far_as_there_is_room() -> None:
+    routes = (("POST /todos", 2), ("GET /a", 1), ("GET /b", 1), ("GET /c", 1), ("GET /d", 1))
+
+    judged = recovery(replace(with_failures(2.0, 3.5), failing=routes))
+
+    evidence = dict(judged.findings[0].evidence)
+    assert (evidence["at POST /todos"], evidence["at GET /b"]) == ("2", "1")
+    assert evidence["at others"] == "2 routes"
+
+
 def test_more_failures_than_there_are_connections_are_no_dead_connections() -> None:
     story = with_failures(*(2.0 + number / 100 for number in range(11)))
 
@@ -142,10 +152,19 @@ def test_connections_that_stay_out_have_failed() -> None:
     assert judged.verdict.summary == "backends killed: 2 connections did not come back"
 
 
-def test_a_process_that_is_silent_has_failed() -> None:
+def test_a_process_that_has_ended_has_failed() -> None:
     judged = recovery(replace(HEALTHY, processes_gone=1, checked_out_at_rest=None))
 
     assert kinds(judged) == ["ended-process"]
+
+
+def test_nothing_passes_in_the_name_of_a_process_that_was_not_read() -> None:
+    why = "process 4711 was not read at the end of the load: it timed out"
+
+    half_read = recovery(HEALTHY, unless=why).verdict
+
+    assert (half_read.verdict, half_read.summary) == (Verdict.INCONCLUSIVE, why)
+    assert kinds(recovery(with_failures(2.0), unless=why)) == ["stale-connection"]
 
 
 def test_connections_that_no_pool_has_are_warned_of() -> None:

@@ -11,7 +11,7 @@ from harness.checks.load.starved_threads import starved_threads
 from harness.checks.load.timeouts_order import timeouts_order
 from harness.findings import Severity, Verdict
 from tests.checks.load.building import ROUTE, with_client, with_pool, with_route, with_server
-from tests.checks.load.recorded import CALM, FREE
+from tests.checks.load.recorded import CALM, FREE, SHARED
 
 _SHARED = with_route(FREE[4], shared_sessions=7)
 
@@ -24,6 +24,30 @@ def test_a_session_that_two_requests_use_is_an_error() -> None:
     (finding,) = judged.findings
     assert finding.identity == f"shared-session session @ {ROUTE}"
     assert finding.title == "a session was used by two requests or tasks at once, 7 times"
+
+
+def test_a_session_that_is_shared_and_never_closed_explains_what_is_slow() -> None:
+    judged = shared_session(SHARED)
+
+    assert judged.is_explanation
+    (finding,) = judged.findings
+    assert finding.title.endswith("at once, 614 times; 1 connection still out")
+    assert dict(finding.evidence)["clients"] == "8"
+    assert dict(finding.evidence)["still out"] == "since 1.2 s"
+
+
+def test_the_concurrency_of_those_who_asked_for_a_connection_is_no_evidence() -> None:
+    (finding,) = shared_session(SHARED).findings
+
+    assert "1 request" not in dict(finding.evidence).values()
+
+
+def test_the_route_that_shares_most_comes_first() -> None:
+    seldom = replace(SHARED.routes[0], route="GET /seldom", shared_sessions=2)
+
+    judged = shared_session(replace(SHARED, routes=(seldom, *SHARED.routes)))
+
+    assert [finding.anchor for finding in judged.findings] == [ROUTE, "GET /seldom"]
 
 
 def test_a_session_for_each_request_is_fine() -> None:
@@ -46,7 +70,7 @@ def test_nobody_to_share_with_is_inconclusive(window: LoadWindow) -> None:
 
 
 _CHURN = with_pool(
-    CALM, size=5, max_overflow=10, checkouts=1500, creations=350, peak_checked_out=12
+    CALM, size=5, max_overflow=10, checkouts=1500, creations=350, closed=345, peak_checked_out=12
 )
 """As measured: 350 connections for 1500 checkouts of 12 users."""
 
@@ -78,21 +102,50 @@ def test_connections_that_are_replaced_without_overflow_have_another_cause(
     assert finding.label == "replaced"
 
 
-@pytest.mark.parametrize(("creations", "is_found"), [(35, False), (36, True)])
-def test_two_of_a_hundred_checkouts_may_connect(*, creations: int, is_found: bool) -> None:
-    # 5 of them fill the pool.
-    judged = overflow_churn(with_pool(_CHURN, creations=creations))
+@pytest.mark.parametrize(("closed", "is_found"), [(30, False), (31, True)])
+def test_two_of_a_hundred_checkouts_may_connect(*, closed: int, is_found: bool) -> None:
+    judged = overflow_churn(with_pool(_CHURN, creations=40, closed=closed))
 
     assert bool(judged.findings) is is_found
 
 
 @pytest.mark.parametrize(
     "window",
-    [with_pool(_CHURN, creations=15), with_pool(_CHURN, size=12, creations=12)],
-    ids=["a burst", "the first filling"],
+    [
+        with_pool(_CHURN, creations=15, closed=10),
+        with_pool(_CHURN, size=40, creations=40, closed=0),
+        with_pool(_CHURN, creations=0, closed=40),
+    ],
+    ids=["a burst", "the first filling", "the end"],
 )
-def test_a_pool_that_fills_is_no_churn(window: LoadWindow) -> None:
+def test_a_pool_that_fills_or_empties_is_no_churn(window: LoadWindow) -> None:
     assert overflow_churn(window).verdict.verdict is Verdict.PASS
+
+
+def test_what_an_earlier_load_has_filled_is_not_filled_again() -> None:
+    # As many as a first filling would make, and each in place of another.
+    window = with_pool(CALM, size=40, checkouts=1000, creations=40, closed=40, peak_checked_out=40)
+
+    (finding,) = overflow_churn(window).findings
+
+    assert (finding.label, finding.title[:10]) == ("replaced", "40 of 1000")
+
+
+def test_the_pools_of_all_processes_are_asked() -> None:
+    (churning,) = _CHURN.pools
+    calm = replace(churning, checkouts=1600, creations=5, closed=0)
+
+    (finding,) = overflow_churn(replace(_CHURN, pools=(calm, churning))).findings
+
+    assert finding.title == "345 of 3100 checkouts made a new connection (11 %)"
+    assert ("new connections", "350") in finding.evidence
+
+
+def test_what_ended_and_was_not_counted_is_inconclusive() -> None:
+    judged = overflow_churn(with_pool(_CHURN, closed=None))
+
+    assert (judged.verdict.verdict, judged.findings) == (Verdict.INCONCLUSIVE, ())
+    assert "does not count" in judged.verdict.summary
 
 
 def test_a_pool_that_keeps_nothing_is_not_asked() -> None:
@@ -100,7 +153,7 @@ def test_a_pool_that_keeps_nothing_is_not_asked() -> None:
 
 
 def test_few_checkouts_do_not_show_churn() -> None:
-    few = with_pool(_CHURN, checkouts=49, creations=20)
+    few = with_pool(_CHURN, checkouts=49, creations=20, closed=20)
 
     assert overflow_churn(few).verdict.verdict is Verdict.INCONCLUSIVE
 

@@ -115,6 +115,78 @@ def test_a_share_of_time_needs_a_machine_but_no_good_answers() -> None:
     assert "busy with something else" in invalid(_machine(foreign=1.0), Basis.SHARES)
 
 
+def _crowded(
+    *, processes: int, cpu: float, generator: float = 0.3, foreign: float = 0.0, cores: int = 2
+) -> LoadWindow:
+    """So many processes, of which each gets as much CPU."""
+    return replace(
+        _GOOD,
+        processes=processes,
+        process_cpu=cpu,
+        cpu_seconds=processes * cpu * _GOOD.seconds,
+        machine=MachineWindow(cores, generator, foreign),
+    )
+
+
+@pytest.mark.parametrize("basis", [Basis.SHARES, Basis.THROUGHPUT])
+def test_a_machine_that_is_full_of_our_own_processes_was_the_limit(basis: Basis) -> None:
+    assert invalid(_crowded(processes=4, cpu=0.42), basis) == (
+        "the machine was the limit: 1.98 of 2 cores were in use, at most 90 % is allowed: the "
+        "application used 1.68, the generator 0.30, other programs 0.00"
+    )
+    assert invalid(_crowded(processes=4, cpu=0.42), Basis.COUNTS) == ""
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        _crowded(processes=4, cpu=0.37),
+        _crowded(processes=4, cpu=0.42, cores=4),
+        _crowded(processes=1, cpu=0.86, generator=0.75, foreign=0.4),
+        replace(_crowded(processes=4, cpu=0.42), server=None),
+    ],
+    ids=["room", "more cores", "one that has its core", "perhaps on another machine"],
+)
+def test_a_machine_with_room_for_our_own_processes_was_not(window: LoadWindow) -> None:
+    assert invalid(window) == ""
+
+
+def _filled(server: float | None, *, together: float | None, cpu: float = 0.3) -> LoadWindow:
+    """One process whose statements are work for the server, beside a generator of 0.3."""
+    window = _crowded(processes=1, cpu=cpu)
+    machine = MachineWindow(2, 0.3, 0.0, participants_cpu=together, server_cpu=server)
+    return replace(window, machine=machine)
+
+
+@pytest.mark.parametrize("basis", [Basis.SHARES, Basis.THROUGHPUT])
+def test_a_machine_that_postgresql_fills_was_the_limit(basis: Basis) -> None:
+    assert invalid(_filled(1.25, together=1.9), basis) == (
+        "the machine was the limit: 1.90 of 2 cores were in use, at most 90 % is allowed: the "
+        "application used 0.30, the generator 0.30, PostgreSQL 1.25, other programs 0.00; make "
+        "its statements cheaper, or give PostgreSQL cores of its own"
+    )
+
+
+@pytest.mark.parametrize(
+    ("window", "is_valid"),
+    [
+        (_filled(1.2, together=1.8), True),
+        (_filled(1.2, together=1.81), False),
+        (_filled(None, together=1.81), False),
+        (_filled(None, together=None), True),
+        (_filled(0.9, together=1.95, cpu=0.86), True),
+        (replace(_filled(1.2, together=1.9), server=None), True),
+    ],
+    ids=["room", "full", "unseen", "not added up", "has its core", "perhaps elsewhere"],
+)
+def test_a_tenth_of_the_machine_has_to_be_idle(window: LoadWindow, *, is_valid: bool) -> None:
+    assert (invalid(window) == "") is is_valid
+
+
+def test_a_server_that_uses_less_than_half_is_not_accused() -> None:
+    assert "cheaper" not in invalid(_filled(0.9, together=1.9))
+
+
 def test_more_cores_have_room_for_more_neighbours() -> None:
     assert invalid(_machine(foreign=0.7, cores=4)) == ""
 

@@ -15,7 +15,8 @@ from sqlalchemy.pool import NullPool
 
 from harness.config import Project
 from harness.database.server import PostgresServer
-from harness.rig.trouble.locks import Block, block_tables
+from harness.rig.limits import LIMIT_SECONDS, LONGEST_LOCK_SECONDS
+from harness.rig.trouble.locks import Block, CannotBlockError, block_tables
 from harness.stage import staged
 
 
@@ -49,6 +50,19 @@ def test_statements_wait_while_the_block_lasts(prepared_url: URL) -> None:
         time.sleep(0.01)
     blocking.join()
 
-    assert errors > 1
+    assert errors > 0
     assert blocks[0].until_seconds - blocks[0].from_seconds >= 1.0
     assert asyncio.run(_read_users(prepared_url, patience="1s")) == 10
+
+
+def test_a_lock_that_would_outlast_the_rigs_patience_is_refused_at_once() -> None:
+    nowhere = URL.create("postgresql+asyncpg", host="127.0.0.1", port=1)
+
+    with pytest.raises(CannotBlockError, match="for 60 s at most, not for 61 s"):
+        block_tables(nowhere, seconds=LONGEST_LOCK_SECONDS + 1)
+
+
+def test_the_longest_lock_and_the_wait_for_it_fit_into_the_rigs_patience() -> None:
+    wait_seconds = 20.0  # 100 attempts of 0.1 s each, and what lies between them
+
+    assert LONGEST_LOCK_SECONDS + wait_seconds < LIMIT_SECONDS["begin_trouble"]
