@@ -18,7 +18,7 @@ _OUTPUT, _ERRORS = 1, 2
 
 def private_output() -> TextIO:
     """What was standard output, for the caller alone; what others print goes to standard error."""
-    sys.stdout.flush()
     private = os.fdopen(os.dup(_OUTPUT), "w", encoding="utf-8")
     os.dup2(_ERRORS, _OUTPUT)
+    sys.stdout.flush()  # only now: what was printed until then is others', too
     return private

@@ -180,6 +180,41 @@ async def test_the_status_is_there_behind_a_root_path(app: FastAPI) -> None:
     assert answer.status_code == 200
 
 
+async def test_two_applications_of_one_process_are_counted_apart(
+    app: FastAPI, engine: Engine
+) -> None:
+    other, both = FastAPI(), FastAPI()
+
+    @other.get("/orders")
+    async def orders() -> None:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+    probes = {"/shop": Probe(app, token=TOKEN), "/office": Probe(other, token=TOKEN)}
+    for path, probe in probes.items():
+        both.mount(path, probe)
+    async with _running(both) as client:
+        for path in ("/shop/users/ada", "/office/orders", "/shop/users/bob"):
+            await client.get(path)
+
+        told = {
+            path: (await client.get(path + STATUS_PATH, headers=BEARER)).json() for path in probes
+        }
+
+    for probe in probes.values():
+        async with lifespan(probe):
+            """Its end removes the listeners."""
+    shop, office = (status["routes"] for status in told.values())
+    assert (list(shop), list(office)) == (["GET /shop/users/{name}"], ["GET /office/orders"])
+    [of_users], [of_orders] = shop.values(), office.values()
+    assert (of_users["requests"], of_users["statements"]) == (2, 4)
+    assert (of_orders["requests"], of_orders["statements"]) == (1, 1)
+    assert (of_users["held_at_once"], of_orders["held_at_once"]) == (
+        {"pool 1": {"1": 2}},
+        {"pool 1": {"1": 1}},
+    )
+
+
 async def test_an_application_without_a_lifespan_is_counted_from_its_first_request(
     app: FastAPI,
 ) -> None:

@@ -7,18 +7,36 @@ of its start is told as the reason. One line: what follows it may hold statement
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
 
 __all__ = ["last_raised", "log_bytes"]
 
-_TRACEBACK = "Traceback (most recent call last):"
+_TRACEBACK = re.compile(
+    r"(?P<margin>[ +|]*)(Exception Group )?Traceback \(most recent call last\):\s*"
+)
+"""A whole line: what has it among other text, as a log of JSON, does not end as tracebacks do."""
 _READ_BYTES = 1 << 18
 """Of the end of a log; a traceback through a whole framework takes some 10 kB."""
 _MOST_CHARACTERS = 200
 _PASSWORD = re.compile(r"(://[^\s:/@]*:)\S*(@)|(\bpassword\s*=\s*)('[^']*'|\S+)", re.IGNORECASE)
-_VALUE = re.compile(r"(invalid input[^:]*): .*")
+_VALUE = re.compile(r"(\binvalid (?:input|byte)[^:]*): .*")
 """How both drivers begin what ends with a bind value."""
+_CONVERTED = re.compile(r"(\(builtins\.\w+\)[^'\"]*|\bLookupError: )['\"].*")
+"""What SQLAlchemy's types say of one that they cannot convert."""
+_DETAIL = re.compile(
+    r"(?:\\n)?(?:DETAIL:|CONTEXT:|LINE \d+:|Failing row|Key \(|\[SQL:|\[parameters:).*"
+)
+"""Lines of their own, unless somebody has put them into one: they hold rows and statements."""
+_NUMBER = re.compile(r'"\s*[-+]?\d+\s*"')
+_QUOTED = re.compile(
+    r"(\b(?:relation|table|view|column|constraint|index|sequence|schema|type|extension|encoding|"
+    r"statement|cursor|savepoint|parameter|database|role|user|host|host name|server at|socket) "
+    r'"[^"]*"|"…")|".*'
+)
+"""The server quotes names and values alike, and nothing in them is escaped: where it is no name,
+nobody can tell where it ends."""
 
 
 def log_bytes(log: str) -> int:
@@ -37,7 +55,7 @@ def last_raised(log: str, *, since_bytes: int) -> str:
         since_bytes: What was written before is not looked at.
 
     Returns:
-        Without passwords; empty where no traceback was written meanwhile.
+        Without passwords and bind values; empty where no traceback was written meanwhile.
     """
     if not log:
         return ""
@@ -53,15 +71,24 @@ def last_raised(log: str, *, since_bytes: int) -> str:
 def _exceptions(lines: list[str]) -> Iterator[str]:
     """The last first. A traceback of a group stands behind bars, and so does what it ends with."""
     for number in range(len(lines) - 1, -1, -1):
-        margin, is_traceback, _ = lines[number].partition(_TRACEBACK)
-        if not is_traceback:
+        if (traceback := _TRACEBACK.fullmatch(lines[number])) is None:
             continue
-        width = len(margin.replace("+", "|"))
-        behind = (line[width:] for line in lines[number + 1 :])
-        if told := next((line for line in behind if line and not line[0].isspace()), ""):
+        if told := _ending(lines[number + 1 :], traceback["margin"].replace("+", "|")):
             yield told
 
 
+def _ending(lines: Iterable[str], margin: str) -> str:
+    """The first line of a traceback that is not indented; empty where it is cut off before."""
+    within = takewhile(lambda line: line.startswith(margin), lines)
+    behind = (line.removeprefix(margin) for line in within)
+    return next((line for line in behind if line and not line[0].isspace()), "")
+
+
 def _shown(exception: str) -> str:
-    told = _PASSWORD.sub(r"\1\3***\2", _VALUE.sub(r"\1", exception)).strip()
+    told = _PASSWORD.sub(r"\1\3***\2", _without_values(exception)).strip()
     return told if len(told) <= _MOST_CHARACTERS else f"{told[: _MOST_CHARACTERS - 1]}…"
+
+
+def _without_values(message: str) -> str:
+    told = _VALUE.sub(r"\1", _CONVERTED.sub(r"\1…", _DETAIL.sub("", message)))
+    return _QUOTED.sub(lambda quoted: quoted[1] or "…", _NUMBER.sub('"…"', told))

@@ -93,7 +93,7 @@ def _gravity(finding: Finding) -> int:
 
 
 def _weighed(outcome: Outcome, judgement: Judgement) -> Iterator[ProbeVerdict]:
-    """A verdict fails by what is open; where all of it is accepted, it is a warning.
+    """A verdict fails by errors that are open; where all are accepted, it is a warning.
 
     By identities: another probe may have found the same with other numbers.
     """
@@ -101,7 +101,7 @@ def _weighed(outcome: Outcome, judgement: Judgement) -> Iterator[ProbeVerdict]:
     for verdict in outcome.verdicts:
         own = finding_of(verdict)
         errors = [each for each in outcome.findings if each.severity is Severity.ERROR]
-        behind = outcome.findings if own is None else (own, *errors)
+        behind = errors if own is None else [own, *errors]
         is_accepted = bool(behind) and still_open.isdisjoint(each.identity for each in behind)
         if verdict.verdict is Verdict.FAIL and is_accepted:
             yield replace(verdict, verdict=Verdict.WARN)

@@ -5,12 +5,12 @@ The other side is `harness.load.steps`, in Locust's process.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from harness.campaign.announcements import announcements
 from harness.campaign.traffic import Traffic
 
 __all__ = ["STEPPED", "Step", "steps"]
@@ -39,12 +39,11 @@ def steps(running: Traffic) -> Iterator[Step]:
     late.daemon = True
     late.start()
     try:
-        for line in running.process.stdout or ():
-            told = json.loads(line)
-            if told["event"] == "ended":
+        for told in announcements(running.process, aside=running.printed.append):
+            if told.event == "ended":
                 running.has_ended = True
-            elif told["event"] == "answered":
-                yield Step(told["route"], told["answer"], told["items"])
+            elif told.event == "answered":
+                yield Step(told.route, told.answer, told.items)
                 _go_on(running)
     finally:
         late.cancel()

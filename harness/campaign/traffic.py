@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
 
+from harness.campaign.announcements import announcements
 from harness.campaign.scenario import Scenario
 from harness.database.living import LivingFolder
 from harness.errors import (
@@ -34,7 +36,7 @@ from harness.load.routes import Plan
 from harness.load.sending_headers import VARIABLE, as_variable
 from harness.served import owned_process
 
-__all__ = ["Load", "Traffic", "traffic"]
+__all__ = ["Load", "Traffic", "require_locust", "traffic"]
 
 _PREFIX = "harness-traffic-"
 _SHOWN_LINES = 6
@@ -71,8 +73,6 @@ class Load:
     """Whether the user said that a host which is not this machine is theirs to load."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """To send with each request to the target."""
-    environment: Mapping[str, str] = field(default_factory=dict)
-    """Further variables for the scenario."""
 
 
 @dataclass(slots=True, eq=False)
@@ -85,6 +85,8 @@ class Traffic:
     log_file: Path
     has_ended: bool = False
     """Whether somebody has heard that users were told to stop; see `harness.campaign.steps`."""
+    printed: deque[str] = field(default_factory=lambda: deque(maxlen=_SHOWN_LINES))
+    """What the file of traffic said on standard output as it was imported; the last of it."""
 
     def await_counting(self) -> None:
         """Until counting begins.
@@ -134,8 +136,8 @@ class Traffic:
         late.daemon = True
         late.start()
         try:
-            for line in self.process.stdout or ():
-                if json.loads(line)["event"] == event:
+            for told in announcements(self.process, aside=self.printed.append):
+                if told.event == event:
                     return
         finally:
             late.cancel()
@@ -153,7 +155,7 @@ class Traffic:
             )
         return ServerStartError(
             f"Locust ended too early (exit code {code})",
-            where="\n".join(said.splitlines()[-_SHOWN_LINES:]),
+            where="\n".join([*map(str.rstrip, self.printed), *said.splitlines()][-_SHOWN_LINES:]),
         )
 
     def _exit_code(self) -> int:
@@ -183,12 +185,13 @@ def traffic(scenario: Scenario, load: Load, *, host: str) -> Iterator[Traffic]:
         first = scenario.file
         script = first if isinstance(first, Path) else stack.enter_context(as_file(first))
         result, log = folder / "result.json", folder / "locust.log"
-        errors = stack.enter_context(log.open("w", encoding="utf-8"))
+        # Locust's own logging appends to it: at a place of ours each would write over the other.
+        errors = stack.enter_context(log.open("a", encoding="utf-8"))
         process = stack.enter_context(
             owned_process(
                 _command(scenario, load, script=script, host=host, folder=folder),
                 # Empty, too: what the environment says is in the headers, if it is meant.
-                environment={**load.environment, VARIABLE: as_variable(load.headers)},
+                environment={VARIABLE: as_variable(load.headers)},
                 errors_to=errors.fileno(),
             )
         )

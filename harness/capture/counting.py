@@ -27,12 +27,7 @@ from sqlalchemy.exc import MissingGreenlet
 from harness.capture.guard import Guard
 from harness.capture.pool import PoolListener, is_connecting
 from harness.capture.pool_state import Held
-from harness.capture.requests import (
-    ActiveRequest,
-    active_request,
-    current_lifespan,
-    request_of_context,
-)
+from harness.capture.requests import ActiveRequest, current_lifespan
 from harness.capture.shapes import is_transaction_control
 
 __all__ = ["CountingListener", "StatementObserver"]
@@ -66,7 +61,7 @@ class CountingListener:
 
     Args:
         observer: Hears of what is unusual.
-        pools: Has noted whose each connection is.
+        pools: Has noted whose each connection is; what is a request for them is one here.
         guard: Keeps the first error of ours.
     """
 
@@ -85,7 +80,8 @@ class CountingListener:
             yield
 
     def _listener(self, name: str) -> Callable[..., bool]:  # noqa: C901 - long, see below
-        guard, held_as, look, end = self.guard, self.pools.held_as, self._look, self._end
+        guard, look, end = self.guard, self._look, self._end
+        held_as, active = self.pools.held_as, self.pools.active
 
         # Long, because each call that it makes itself is made for every statement.
         def execute(cursor: Any, statement: str, *parameters_and_context: Any) -> bool:  # noqa: ANN401, C901 - of a driver
@@ -93,7 +89,7 @@ class CountingListener:
             context = parameters_and_context[-1]
             if context is None:
                 return False  # no dialect of SQLAlchemy's does that
-            request, held = request_of_context() or active_request(), None
+            request, held = active(), None
             try:
                 held = held_as(context.root_connection.connection)
                 if held is not None:
@@ -167,7 +163,7 @@ class CountingListener:
                 is_first = not hasattr(context, _SEEN)
                 setattr(context, _SEEN, True)
             if request is not None and request.has_ended:
-                request = active_request()  # a WebSocket's next exchange
+                request = self.pools.active()  # a WebSocket's next exchange
             if request is None or request.has_ended:
                 self._end_outside(request, seconds, is_first=is_first)
                 return

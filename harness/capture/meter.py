@@ -69,7 +69,9 @@ class Meter:
     _unattributed: int = 0
 
     def __post_init__(self) -> None:
-        self._listener = PoolListener(self, guard=self.guard, watcher=self)
+        self._listener = PoolListener(
+            self, guard=self.guard, watcher=self, active=self.tracker.active
+        )
         self.loop = WatchedLoop(self.source, self.guard)
 
     @contextmanager
@@ -79,7 +81,8 @@ class Meter:
             stack.enter_context(self._listener.listening())
             statements = CountingListener(self, self._listener, guard=self.guard)
             stack.enter_context(statements.listening())
-            stack.enter_context(SessionListener(self.on_shared, guard=self.guard).listening())
+            sessions = SessionListener(self.tracker.active, self.on_shared, guard=self.guard)
+            stack.enter_context(sessions.listening())
             stack.enter_context(self.tracker.observed_by(self))
             stack.enter_context(self._collections.timed())
             stack.callback(self.loop.leave)

@@ -30,7 +30,7 @@ from sqlalchemy.pool import (
 from harness.capture.guard import Guard
 from harness.capture.pool_connect import Connect, timed_connect
 from harness.capture.pool_state import Held, PoolState
-from harness.capture.requests import ActiveRequest, active_request, request_of_context
+from harness.capture.requests import ActiveRequest, active_request
 
 __all__ = ["PoolListener", "PoolObserver", "PoolWatcher", "is_connecting"]
 
@@ -77,11 +77,13 @@ class PoolListener:
         observer: Hears of checkouts; what it raises is an error of ours, too.
         guard: Keeps the first error of ours; from then on nothing is reported.
         watcher: Hears of connections that are out.
+        active: The request that a connection is asked for; by default of any tracker.
     """
 
     observer: PoolObserver
     guard: Guard = field(default_factory=Guard)
     watcher: PoolWatcher | None = None
+    active: Callable[[], ActiveRequest | None] = active_request
     pools: list[PoolState] = field(default_factory=list)
     """In the order in which they were first used."""
     _states: WeakKeyDictionary[Pool, PoolState] = field(default_factory=WeakKeyDictionary)
@@ -145,7 +147,7 @@ class PoolListener:
         try:
             latest = self._latest
             state = latest[1] if latest and latest[0]() is pool else self._state(pool)
-            request = request_of_context() or active_request()
+            request = self.active()
             asking = Held(self, state, request, request)
             if self.watcher is not None:
                 self.watcher.on_asking(asking)

@@ -55,6 +55,8 @@ class ActiveRequest:
     """The task in which it came."""
     own_thread: int = 0
     """The thread of that task."""
+    tracker: object = None
+    """Whose it is: a process may serve several applications that are watched apart."""
     usage: Usage = field(default_factory=Usage)
     status: int | None = None
     is_answered: bool = False

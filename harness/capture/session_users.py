@@ -14,7 +14,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session, SessionTransaction
 
 from harness.capture.guard import Guard
-from harness.capture.requests import ActiveRequest, active_request, request_of_context
+from harness.capture.requests import ActiveRequest
 
 __all__ = ["SessionListener"]
 
@@ -27,10 +27,12 @@ class SessionListener:
     """Tells of sessions that begin a transaction for a request before another has done with them.
 
     Args:
+        active: The request that is being worked on.
         on_shared: Called with the request that came second.
         guard: Keeps the first error of ours.
     """
 
+    active: Callable[[], ActiveRequest | None]
     on_shared: Callable[[ActiveRequest], None]
     guard: Guard = field(default_factory=Guard)
 
@@ -44,7 +46,7 @@ class SessionListener:
             self.guard.unlisten(Session, "after_begin", self._begun)
 
     def _begun(self, session: Session, _: SessionTransaction, __: Connection) -> None:
-        request = request_of_context() or active_request()
+        request = self.active()
         if request is None or self.guard.failure:
             return
         try:

@@ -29,6 +29,7 @@ from harness.capture.requests import (
     current_lifespan,
     enter_request,
     leave_request,
+    request_of_context,
 )
 from harness.capture.sockets import ActiveSocket, current_socket
 
@@ -99,7 +100,13 @@ class RequestTracker:
         except RuntimeError:  # outside of a loop, or on one that is not asyncio's
             task = None
         own_task = ref(task) if task is not None else None
-        return ActiveRequest(next(self._numbers), scope, perf_counter(), own_task, get_ident())
+        number, now_seconds = next(self._numbers), perf_counter()
+        return ActiveRequest(number, scope, now_seconds, own_task, get_ident(), self)
+
+    def active(self) -> ActiveRequest | None:
+        """The request that is being worked on, if it came through this tracker."""
+        request = request_of_context() or active_request()
+        return request if request is not None and request.tracker is self else None
 
     @contextmanager
     def talking(self, scope: Scope) -> Iterator[ActiveSocket]:

@@ -54,7 +54,7 @@ class TroubleStory:
     backends_before: int | None = None
     """Likewise, before any trouble."""
     processes_gone: int = 0
-    """Of the application, that do not tell anything any more."""
+    """Of the application, that have ended."""
     failing: tuple[tuple[str, int], ...] = ()
     """By route, how many requests count against it, the most first."""
 

@@ -18,6 +18,7 @@ from harness.campaign.probes import Probe
 from harness.campaign.probes.disconnect import disconnect
 from harness.campaign.probes.n_plus_one import n_plus_one
 from harness.campaign.probes.soak import soak
+from harness.campaign.probes.streaming import streaming
 from harness.campaign.scenario import Scenario, Settings
 from harness.config import Configuration, Project
 from harness.errors import HarnessError, MisuseError, RigError, ServerStartError
@@ -57,7 +58,7 @@ def campaign(probes: Mapping[str, Probe]) -> Campaign:
     )
 
 
-@pytest.mark.parametrize("probe", [n_plus_one, disconnect, soak])
+@pytest.mark.parametrize("probe", [n_plus_one, disconnect, soak, streaming])
 def test_what_only_the_application_can_tell_is_skipped_before_anybody_is_loaded(
     probe: Probe,
 ) -> None:
@@ -70,6 +71,15 @@ def test_what_only_the_application_can_tell_is_skipped_before_anybody_is_loaded(
     assert verdict.verdict is Verdict.SKIPPED
     assert verdict.summary.startswith("the target has no probe, or HARNESS_TOKEN is not set")
     assert held.ground.windows == []
+
+
+def test_who_cannot_be_counted_by_its_probe_is_told_of_its_log() -> None:
+    held = campaign({"any": n_plus_one})
+
+    held.run()
+
+    (verdict,) = held.report().probes
+    assert verdict.summary.endswith("; --count-by=echo counts from its log")
 
 
 def test_no_probe_finds_what_another_one_has_served() -> None:

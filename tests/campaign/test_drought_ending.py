@@ -30,7 +30,7 @@ STORY = ExhaustionStory(
     has_served_while_dry=True,
 )
 WINDOW = load(pool=2, rate=10, hold=0.1, wait=0.0, cpu=0.1, active=1.0, idle_in_transaction=0.0)
-WET = with_pool(WINDOW, peak_waiting=0, timeouts=0)
+WET = with_pool(WINDOW, peak_checked_out=1, peak_waiting=0, timeouts=0)
 DRY = with_pool(WINDOW, peak_waiting=6)
 NEVER_DRY = "the pool never ran dry: nobody is known to have waited for a connection; "
 
@@ -58,7 +58,7 @@ def test_a_pool_that_ran_dry_has_its_story_and_what_others_felt() -> None:
 @pytest.mark.parametrize(
     ("is_by_users", "remedy"),
     [
-        (True, "send more users than 8 (--users)"),
+        (True, "send more users than 8 (--users), or let more of them in at once"),
         (False, "request routes whose statements wait for a table (--plan)"),
     ],
     ids=["users", "lock"],

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
+from http.client import HTTPConnection
+from typing import cast
 
 from harness.campaign.drought.side import LANES, SideAnswer, SideProbe, side_probe
 from harness.capture.traffic import Outcome
 from tests.load.conftest import CountingServer
 
 PATIENCE_SECONDS = 10.0
+
+
+class _Closing:
+    """A connection that is closed between two looks at its socket."""
+
+    is_read = False
+
+    @property
+    def sock(self) -> socket.socket | None:
+        """One that its lane has closed; none from then on."""
+        if self.is_read:
+            return None
+        self.is_read = True
+        closed = socket.socket()
+        closed.close()
+        return closed
 
 
 def awaited(probe: SideProbe, count: int) -> list[SideAnswer]:
@@ -63,7 +82,17 @@ def test_the_end_hardly_waits_for_an_answer_and_leaves_no_thread(server: Countin
 
     assert time.monotonic() - began < 4.0
     assert probe.answers == []
+    assert min(answer.seconds for answer in probe.unanswered) >= 0.5
     assert threading.active_count() <= before + LANES  # the server's own
+
+
+def test_a_lane_that_closes_its_connection_at_the_end_does_no_harm() -> None:
+    closing = _Closing()
+    probe = SideProbe("http://127.0.0.1:1", "/", _connections=[cast("HTTPConnection", closing)])
+
+    probe.stop()
+
+    assert closing.is_read
 
 
 def test_an_answer_that_is_about_to_come_is_waited_for(server: CountingServer) -> None:
@@ -77,10 +106,23 @@ def test_an_answer_that_is_about_to_come_is_waited_for(server: CountingServer) -
 def test_latency_is_of_what_was_in_flight() -> None:
     probe = SideProbe("http://127.0.0.1:1", "/")
     probe.answers += [
-        SideAnswer(1.0, 0.5, Outcome.OK),
-        SideAnswer(1.0, 1.5, Outcome.OK),
+        SideAnswer(1.8, 0.1, Outcome.OK),
+        SideAnswer(1.9, 0.2, Outcome.OK),
         SideAnswer(3.5, 0.1, Outcome.OK),
         SideAnswer(4.0, 0.1, Outcome.OK),
     ]
 
     assert probe.latency(from_seconds=2.0, until_seconds=4.0).count == 2
+
+
+def test_a_stall_counts_for_the_turns_that_it_took() -> None:
+    probe = SideProbe("http://127.0.0.1:1", "/")
+    probe.answers += [SideAnswer(0.1 * n, 0.01, Outcome.OK) for n in range(10)]
+    probe.answers.append(SideAnswer(1.0, 3.1, Outcome.OK))
+    probe.unanswered.append(SideAnswer(1.1, 9.0, Outcome.ERROR))
+
+    told = probe.latency(from_seconds=0.0, until_seconds=3.0)
+
+    assert told.count == 10 + 10 + 10
+    assert told.p50_seconds >= 1.1
+    assert told.max_seconds == 9.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from harness.campaign.outside import OutsideTarget
 from harness.campaign.probes.exhaustion import exhaustion
 from harness.campaign.scenario import Settings, packaged
 from harness.served import ServedApplication
+from tests.checks.load.building import load
 
 SMALL = SmallPool(size=2, timeout_seconds=1.0)
+WINDOW = load(pool=2, rate=10, hold=0.1, wait=0.0, cpu=0.1, active=1.0, idle_in_transaction=0.0)
 
 
 class Telling(ServedApplication):
@@ -52,7 +55,16 @@ def test_a_pool_without_a_size_is_told_as_what_it_is() -> None:
 
 
 def test_pools_keep_connections_in_every_process() -> None:
-    assert kept_connections(telling((2, 0), (3, 5), (None, None))) == 10
+    (pool,) = WINDOW.pools
+    pools = (pool, replace(pool, size=3, max_overflow=5), replace(pool, size=None))
+
+    assert kept_connections(replace(WINDOW, pools=pools)) == 5
+
+
+def test_an_application_that_is_gone_had_the_pools_of_before() -> None:
+    gone = replace(WINDOW, processes=0, pools=())
+
+    assert kept_connections(WINDOW, gone) == 2
 
 
 def test_the_pool_of_somebody_else_is_left_alone() -> None:

@@ -24,6 +24,7 @@ from harness.findings import ProbeVerdict, Verdict
 from harness.load.result import LoadResult
 from harness.pool_choice import PoolChoice
 from harness.rig.client import rig_process
+from harness.rig.protocol import Serving
 from harness.served import ServedApplication
 
 pytestmark = pytest.mark.group("postgres")
@@ -88,6 +89,16 @@ class Shop:
         rig = self.ground.required_rig("to lock tables")
         with rig.trouble("tables-locked", seconds=seconds) as facts:
             return facts["from_seconds"], facts["until_seconds"]
+
+
+class _Mortal(Ground):
+    """Serves an application that ends with the first timeout at its pool."""
+
+    def serve(  # type: ignore[override]  # its further parameters are not used here
+        self, pool: PoolChoice | None = None, *, workers: int | None = None
+    ) -> Serving:
+        environment = {"HARNESS_APP": "tests.campaign.bare_shop:make_mortal"}
+        return super().serve(pool, workers=workers, environment=environment)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +189,7 @@ def test_a_statement_without_a_limit_hangs_for_its_client_and_its_twin_does_not(
 
 
 def test_a_sync_pool_on_the_loop_stalls_routes_without_a_database(shop: Shop) -> None:
-    dried, _ = shop.dried("/faults/sync-on-loop/session?milliseconds=50", users=10)
+    dried, _ = shop.dried("/faults/sync-on-loop/session?milliseconds=50", users=10, seconds=2.0)
 
     word, verdict = told(dried)
     assert (word, verdict.verdict) == ("stalls", Verdict.FAIL), verdict
@@ -254,6 +265,19 @@ def test_the_probe_finds_the_routes_itself_and_tells_the_whole_story(ground: Gro
     assert timeline.begins_seconds < timeline.ends_seconds
     assert ("connections out at rest", "0") in timeline.facts
     assert timeline.facts[0][0].startswith("GET /health/live, without a database")
+
+
+def test_an_application_that_an_empty_pool_ends_collapses(ground: Ground) -> None:
+    plan = (("GET /tags", "/tags"), ("GET /capacity/sleep", "/capacity/sleep?milliseconds=200"))
+    settings = Settings(is_short=True, plan=plan)
+    mortal = _Mortal(settings, ground.tell, rig=ground.rig, started=ground.started)
+
+    outcome = probe(mortal, packaged("exhaustion"))
+
+    (verdict,) = outcome.verdicts
+    assert verdict.verdict is Verdict.FAIL, verdict
+    assert verdict.summary.startswith("collapses: ")
+    assert ("server processes at rest", "0, 2 at most") in outcome.troubles[0].facts
 
 
 def test_a_session_that_nobody_closes_leaks_and_names_the_line(ground: Ground) -> None:

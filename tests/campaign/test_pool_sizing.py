@@ -234,8 +234,20 @@ def test_sizes_that_cannot_be_filled_are_not_tried_and_the_limit_is_told() -> No
     outcome = pool_sizing(simulated(Settings(users=8, sizes=(16, 32))), SCENARIO)
 
     assert phases(outcome) == ["baseline", "ramp", "own pool"]
-    assert "at most 8 can be filled" in verdict(outcome, SIZE).summary
+    assert "8 users cannot fill a pool of 16 or 32" in verdict(outcome, SIZE).summary
     assert verdict(outcome, LIMIT).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("is_short", [False, True])
+def test_of_fewer_sizes_than_were_asked_for_the_report_names_the_others(*, is_short: bool) -> None:
+    settings = Settings(users=16, sizes=(2, 4, 8, 32), is_short=is_short)
+
+    outcome = pool_sizing(simulated(settings), SCENARIO)
+
+    assert outcome.phases[-1].name == "sweep"
+    assert outcome.phases[-1].note.endswith(
+        "; 16 users cannot fill a pool of 32: --users 32 or more"
+    )
 
 
 def test_a_limit_that_nothing_is_wrong_with_passes() -> None:
@@ -250,7 +262,7 @@ def test_a_rate_that_no_size_reaches_fails_with_a_finding() -> None:
     outcome = pool_sizing(simulated(Settings(target_rate=9000.0)), SCENARIO)
 
     assert verdict(outcome, SIZE).verdict is Verdict.FAIL
-    assert "at least 5 processes" in verdict(outcome, SIZE).summary
+    assert "more processes do not help" in verdict(outcome, SIZE).summary
     [finding] = [each for each in outcome.findings if each.kind == "no-pool-size"]
     assert finding.title == verdict(outcome, SIZE).summary
 

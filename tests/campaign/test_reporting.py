@@ -61,6 +61,17 @@ def test_a_failure_whose_findings_are_accepted_is_a_warning() -> None:
     assert told.judgement.accepted[0][0] == LEAK
 
 
+def test_what_is_no_error_keeps_no_accepted_failure_alive() -> None:
+    warning = replace(LEAK, kind="blocked-loop", severity=Severity.WARNING)
+    note = replace(LEAK, kind="no-statement-timeout", severity=Severity.NOTE)
+    beside = replace(FAILED, findings=(LEAK, warning, note))
+
+    told = report(beside, accepted=(LEAK.identity,))
+
+    assert told.verdict is Verdict.WARN
+    assert told.judgement.open == (warning, note)
+
+
 def test_a_failed_verdict_without_findings_is_a_finding_that_can_be_accepted() -> None:
     (finding,) = report(TIMED_OUT).judgement.open
 

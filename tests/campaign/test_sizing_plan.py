@@ -204,6 +204,39 @@ def test_sizes_that_somebody_asks_for_are_tried_and_no_others() -> None:
     assert planned.sizes == (3, 8)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "why"),
+    [
+        ((8, 16, 32), "2 pool sizes to compare, 3 needed: 16 users cannot fill a pool of 32: --us"),
+        ((2, 4, 8, 32), ""),
+        ((8, 16), ""),
+        ((8, 16, 90), "2 pool sizes to compare, 3 needed: the server has room for 80 connections "),
+    ],
+    ids=["too few", "enough", "no more were asked for", "no room"],
+)
+def test_sizes_that_cannot_be_tried_are_named_before_any_is(
+    sizes: tuple[int, ...], why: str
+) -> None:
+    planned = planned_sweep(
+        ramp(4), bounds=BOUNDS, form=LONG, room=80, asked=sizes, users=min(sizes[-1], 16)
+    )
+
+    assert planned.why_few.startswith(why)
+    assert bool(planned.why_few) is bool(why)
+
+
+def test_each_size_that_is_left_out_has_the_reason_that_it_has() -> None:
+    planned = planned_sweep(
+        ramp(4), bounds=BOUNDS, form=LONG, room=80, asked=(2, 4, 8, 32, 64, 90), users=16
+    )
+
+    assert planned.sizes == (2, 4, 8)
+    assert planned.left_out == (
+        "16 users cannot fill a pool of 32 or 64: --users 64 or more; "
+        "the server has room for 80 connections of each process, not for a pool of 90"
+    )
+
+
 def test_users_that_somebody_asks_for_limit_the_sizes() -> None:
     planned = planned_sweep(ramp(64, pool=64), bounds=BOUNDS, form=LONG, room=80, users=16)
 

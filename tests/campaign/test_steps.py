@@ -30,10 +30,12 @@ _OPTIONS = ("--count-items", "--page-size", "7", STEPPED)
 
 
 @contextmanager
-def stepping(folder: Path, server: CountingServer, *, users: int = 1) -> Iterator[Traffic]:
+def stepping(
+    folder: Path, server: CountingServer, *, users: int = 1, prints: str = ""
+) -> Iterator[Traffic]:
     """A user who never pauses by himself; counting has begun."""
     file = folder / "pages.py"
-    file.write_text(_USER, encoding="utf-8")
+    file.write_text(f"print({prints!r}, flush=True)\n{_USER}", encoding="utf-8")
     load = Load(users, 1.0, options=_OPTIONS)
     with traffic(Scenario("browse", file), load, host=server.url) as running:
         running.await_counting()
@@ -52,6 +54,16 @@ def test_the_next_request_is_sent_when_the_next_step_is_asked_for(
 
     assert seen == [(number, number) for number in range(1, len(seen) + 1)]
     assert result.tally.requests == len(seen) > 1
+
+
+def test_a_file_that_prints_is_stepped_through_all_the_same(
+    tmp_path: Path, server: CountingServer
+) -> None:
+    with stepping(tmp_path, server, prints="pages of 7") as running:
+        count = sum(1 for _ in steps(running))
+        result = running.result()
+
+    assert result.tally.requests == count > 0
 
 
 def test_a_step_tells_what_was_answered(tmp_path: Path, server: CountingServer) -> None:

@@ -137,6 +137,67 @@ def test_a_locust_that_dies_says_why(tmp_path: Path, server: CountingServer) -> 
     assert "a_package_that_is_not_there" in str(caught.value)
 
 
+def test_what_a_file_prints_as_it_is_imported_is_no_announcement(
+    written: Written, server: CountingServer
+) -> None:
+    scenario = written("Reader")
+    assert isinstance(scenario.file, Path)
+    said = 'print("users are ready")\nprint("now: ", end="", flush=True)\n'
+    scenario.file.write_text(said + scenario.file.read_text("utf-8"), "utf-8")
+
+    with traffic(scenario, Load(1, 1.0), host=server.url) as running:
+        running.await_counting()
+        running.await_end()
+        result = running.result()
+
+    assert result.tally.requests > 0
+
+
+def test_a_file_that_prints_why_it_ends_is_quoted(tmp_path: Path, server: CountingServer) -> None:
+    file = tmp_path / "guarded.py"
+    file.write_text('import sys\nprint("set TOKEN first")\nsys.exit(1)\n', "utf-8")
+
+    with (
+        pytest.raises(ServerStartError) as caught,
+        traffic(Scenario("browse", file), Load(1, 1.0), host=server.url) as running,
+    ):
+        running.await_counting()
+
+    assert "set TOKEN first" in caught.value.where
+
+
+_DIES = """
+import logging, os
+from locust import events
+
+@events.init.add_listener
+def die(**_: object) -> None:
+    os.write(2, b"first\\n")
+    logging.getLogger().error("the reason")
+    os.write(2, b"and what else there was to say of it" * 5)
+    os._exit(3)
+"""
+
+
+def test_neither_its_log_nor_its_errors_are_written_over_each_other(
+    written: Written, server: CountingServer
+) -> None:
+    scenario = written("Reader")
+    assert isinstance(scenario.file, Path)
+    scenario.file.write_text(_DIES + scenario.file.read_text("utf-8"), "utf-8")
+
+    with (
+        traffic(scenario, Load(1, 1.0), host=server.url) as running,
+        pytest.raises(ServerStartError) as caught,
+    ):
+        running.await_counting()
+
+    first, reason, more = caught.value.where.splitlines()[-3:]
+    assert first == "first"
+    assert reason.endswith("the reason")
+    assert more.startswith("and what else")
+
+
 def test_one_that_is_interrupted_tells_what_it_has_counted(
     written: Written, server: CountingServer
 ) -> None:

@@ -33,9 +33,9 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def request_under_way() -> Iterator[ActiveRequest]:
+def request_under_way(meter: Meter) -> Iterator[ActiveRequest]:
     """A request that the test works on."""
-    request = RequestTracker().begin({"type": "http", "method": "GET", "path": "/"})
+    request = meter.tracker.begin({"type": "http", "method": "GET", "path": "/"})
     token = current_request.set(request)
     yield request
     current_request.reset(token)
@@ -101,7 +101,6 @@ def test_a_statement_that_failed_runs_no_longer(meter: Meter, engine: Engine) ->
     assert out["is_executing"] is False
 
 
-@pytest.mark.usefixtures("meter")
 def test_many_rows_in_batches_are_one_statement_and_a_round_trip_each(
     engine: Engine, request_under_way: ActiveRequest
 ) -> None:

@@ -21,7 +21,6 @@ class EventCounter:
     seconds_per_route = 0.03
 
     def __init__(self) -> None:
-        self._has_status = True
         self._gap = ""
 
     def watch(self, running: Traffic) -> None:
@@ -29,7 +28,6 @@ class EventCounter:
 
     def counted(self, measured: Slice) -> Mapping[str, RouteCount]:
         """The differences of its routes."""
-        self._has_status = bool(measured.window.processes)
         self._gap = self._gap or unread(measured.window)
         return {
             route.route: RouteCount(route.requests, route.statements)
@@ -37,13 +35,8 @@ class EventCounter:
         }
 
     def doubt(self) -> str:
-        """Where there is no probe nobody counts."""
-        if self._has_status:
-            return ""
-        return (
-            "the target has no probe, or HARNESS_TOKEN is not set, or is another one: "
-            "nobody counted; --count-by=echo counts from its log"
-        )
+        """None: it was asked for before (`Ground.require_probe`); what is missing is a `gap`."""
+        return ""
 
     def gap(self) -> str:
         """A process whose counts are missing; the first one."""

@@ -6,6 +6,7 @@ tell it, after the load what the pools have counted.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import ClassVar
 
@@ -46,6 +47,9 @@ def judged_if_dry(
 ) -> ProbeVerdict:
     """The verdict, unless all that it rests on is good answers of a pool that was never dry.
 
+    One is dry while all of its connections are out. Where users are more than these, the others
+    wait: at the pool, or in an application that lets no more of them in at once.
+
     Args:
         verdict: On the story.
         story: What became of the pool.
@@ -53,10 +57,10 @@ def judged_if_dry(
     """
     is_unharmed = verdict.verdict in {Verdict.PASS, Verdict.WARN}
     is_answered = all(item.outcome is Outcome.OK for item in story.outcomes)
-    if not (is_unharmed and is_answered) or _has_run_dry(window):
+    if not (is_unharmed and is_answered) or _has_run_dry(story, window):
         return verdict
     remedy = (
-        f"send more users than {story.users} (--users)"
+        f"send more users than {story.users} (--users), or let more of them in at once"
         if story.has_served_while_dry
         else "request routes whose statements wait for a table (--plan)"
     )
@@ -64,5 +68,15 @@ def judged_if_dry(
     return replace(verdict, verdict=Verdict.INCONCLUSIVE, summary=f"{why}; {remedy}")
 
 
-def _has_run_dry(window: LoadWindow) -> bool:
-    return any(pool.peak_waiting or pool.timeouts for pool in window.pools)
+def _has_run_dry(story: ExhaustionStory, window: LoadWindow) -> bool:
+    has_kept_waiting = any(pool.peak_waiting or pool.timeouts for pool in window.pools)
+    return has_kept_waiting or (story.users > story.pool_capacity and _is_all_out(story, window))
+
+
+def _is_all_out(story: ExhaustionStory, window: LoadWindow) -> bool:
+    """Whether the small pool gave out all it had, in each process; others may be of any size."""
+    out = Counter[str]()
+    for pool in window.pools:
+        if pool.capacity is not None and pool.peak_checked_out >= pool.capacity:
+            out[pool.name] += pool.capacity
+    return any(count >= story.pool_capacity for count in out.values())

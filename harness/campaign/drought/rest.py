@@ -12,7 +12,7 @@ from harness.errors import BlindRecorderError, UnreachableTargetError
 from harness.served import ServedApplication
 from harness.statuses import read_status
 
-__all__ = ["RestWatch", "rest_watched"]
+__all__ = ["RestWatch", "is_at_rest", "rest_watched"]
 
 _EVERY_SECONDS = 0.1
 _ANSWER_SECONDS = 2.0

@@ -27,7 +27,7 @@ from harness.errors import BlindRecorderError, UnreachableTargetError
 from harness.load.result import LoadResult
 from harness.served import ServedApplication
 
-__all__ = ["KEPT_REQUESTS", "Beside", "Dried", "run_dry"]
+__all__ = ["KEPT_REQUESTS", "Beside", "Dried", "Meanwhile", "run_dry"]
 
 KEPT_REQUESTS = 200_000
 """Each is a point of the story. In ten seconds a generator sends a tenth of it; 20 MB."""

@@ -6,6 +6,7 @@ for their answers, and a load that stands still would ask nobody.
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 import time
@@ -26,6 +27,8 @@ LANES = 2
 """Requests that are in flight at once at most: they wait for connections like anybody, and must not
 be the load themselves."""
 _PER_SECOND = 10.0
+_EVERY_SECONDS = LANES / _PER_SECOND
+"""Between two turns of a lane."""
 _ANSWER_SECONDS = 10.0
 """As the users' own patience."""
 _GRACE_SECONDS = 0.5
@@ -58,6 +61,8 @@ class SideProbe:
     path: str
     answers: list[SideAnswer] = field(default_factory=list)
     """In the order of their ends."""
+    unanswered: list[SideAnswer] = field(default_factory=list)
+    """What was in flight at the end, with the time for which it was awaited."""
     patience_seconds: float = _ANSWER_SECONDS
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """To send with each request."""
@@ -77,7 +82,7 @@ class SideProbe:
             lane.start()
 
     def stop(self) -> None:
-        """Ask no more; an answer that is awaited then is hardly waited for, and does not count.
+        """Ask no more; an answer that is awaited then is hardly waited for, and is none.
 
         But it is for a moment: a client that leaves is a trouble of its own.
         """
@@ -86,31 +91,39 @@ class SideProbe:
         for lane in self._lanes:
             lane.join(max(0.0, until_seconds - time.monotonic()))
         for connection in self._connections:
-            if connection.sock is not None:
+            # Read once, since a lane that closes its connection takes the socket from it.
+            if (sock := connection.sock) is not None:
                 with suppress(OSError):  # its lane has closed it meanwhile
-                    connection.sock.shutdown(socket.SHUT_RDWR)
+                    sock.shutdown(socket.SHUT_RDWR)
         for lane in self._lanes:
             lane.join()
 
     def latency(self, *, from_seconds: float, until_seconds: float) -> Distribution:
-        """How long the requests took that were in flight at some time of a stretch."""
+        """How long the requests took that were in flight at some time of a stretch.
+
+        Turns that a lane left out while it waited would have waited, too, each one less than the
+        turn before: counted as one, a loop that stands still for seconds would be outnumbered by
+        the quick answers around it. It is HdrHistogram's correction of coordinated omission. What
+        has no answer took as long as it was awaited, at least.
+        """
         histogram = Histogram()
-        for answer in tuple(self.answers):
-            if answer.ended_seconds > from_seconds and answer.started_seconds < until_seconds:
-                histogram.add(answer.seconds)
+        for answer in (*self.answers, *self.unanswered):
+            turns = range(max(1, math.ceil(answer.seconds / _EVERY_SECONDS)))
+            for late_seconds in (turn * _EVERY_SECONDS for turn in turns):
+                started_seconds = answer.started_seconds + late_seconds
+                if answer.ended_seconds > from_seconds and started_seconds < until_seconds:
+                    histogram.add(answer.seconds - late_seconds)
         return histogram.distribution()
 
     def _ask(self, connection: HTTPConnection, late_seconds: float) -> None:
-        every_seconds = LANES / _PER_SECOND
         due_seconds = time.monotonic() + late_seconds
         target = target_of(self.url, self.path)
         with closing(connection):
             while not self._is_over.wait(max(0.0, due_seconds - time.monotonic())):
                 answer = _answered(connection, target, self.patience_seconds, self.headers)
-                if not self._is_over.is_set():
-                    self.answers.append(answer)
-                missed = max(0.0, time.monotonic() - due_seconds) // every_seconds
-                due_seconds += (missed + 1) * every_seconds
+                (self.unanswered if self._is_over.is_set() else self.answers).append(answer)
+                missed = max(0.0, time.monotonic() - due_seconds) // _EVERY_SECONDS
+                due_seconds += (missed + 1) * _EVERY_SECONDS
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from harness.campaign.drought.choice import SmallPool
+from harness.capture.windows import LoadWindow
 from harness.errors import HarnessError
 from harness.served import ServedApplication
 
@@ -38,7 +39,10 @@ def require_pool(target: ServedApplication, pool: SmallPool) -> None:
         )
 
 
-def kept_connections(target: ServedApplication) -> int:
-    """How many connections its pools keep when nobody uses them, at most, in all processes."""
-    pools = [each for status in target.statuses().values() for each in status["pools"]]
-    return sum(each["size"] or 0 for each in pools)
+def kept_connections(*windows: LoadWindow) -> int:
+    """How many connections its pools keep when nobody uses them, at most, in all processes.
+
+    Args:
+        windows: Of loads that the application was seen in. It is not asked: it may be gone.
+    """
+    return max(sum(pool.size or 0 for pool in window.pools) for window in windows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.campaign.backends import backends_of
 from harness.campaign.drought.choice import SmallPool, drought_for, hold_per_request
 from harness.campaign.drought.ending import ended
 from harness.campaign.drought.run import KEPT_REQUESTS, Beside, Dried, Meanwhile, run_dry
@@ -36,11 +37,6 @@ _DRY_SECONDS, _SHORT_DRY_SECONDS = 8.0, 3.0
 _TRIAL_SECONDS = 2.0
 _BEFORE_SECONDS = 2.0
 _AFTER_LOCK_SECONDS = 2.0
-_BACKENDS = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-    "AND backend_type = 'client backend' AND pid <> pg_backend_pid() "
-    "AND coalesce(application_name, '') NOT LIKE 'harness%'"
-)
 _NO_ROUTE = "no route that GET reaches without a value takes a connection: name one with --plan"
 _NO_HOLDER = "the traffic takes no connection, so it cannot run a pool dry"
 
@@ -102,13 +98,14 @@ class _Attempt:
         drought = replace(self._drought(before), route=load.plan[0][0] if load.plan else "")
         self.ground.tell(setting(drought))
         exhausted, dried = self._dried(drought, load, Beside(free[1], cheap.path))
+        kept = kept_connections(before, exhausted.window)
         return ended(
             drought,
             dried,
             before=before,
             meanwhile=exhausted.window,
             names=(free[0], cheap.route),
-            backends=Backends(self.rig.rows(_BACKENDS), allowed=kept_connections(self.target)),
+            backends=Backends(backends_of(self.rig), allowed=kept),
         )
 
     def _plan(self) -> Plan:

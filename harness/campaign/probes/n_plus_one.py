@@ -10,7 +10,7 @@ from math import ceil
 from harness.campaign.counting.choosing import chosen_counter
 from harness.campaign.counting.counted import StatementCounter
 from harness.campaign.counting.samples import SizedLoad, route_samples
-from harness.campaign.ground import Ground
+from harness.campaign.ground import Ground, NotOursError
 from harness.campaign.outcome import Outcome, without_measurement
 from harness.campaign.pages import PagedPlan, paged_plan_behind
 from harness.campaign.scenario import Scenario
@@ -40,7 +40,7 @@ _FEW_ROUTES = 5
 def n_plus_one(ground: Ground, scenario: Scenario) -> Outcome:
     """Load the application with larger and larger pages of more and more rows."""
     if ground.settings.count_by == "events":
-        ground.require_probe()
+        _require_counts(ground)
     served = _served(ground)
     with ExitStack() as stack:
         counter = chosen_counter(ground, served.log, stack)
@@ -57,6 +57,13 @@ def n_plus_one(ground: Ground, scenario: Scenario) -> Outcome:
     samples = route_samples(loads.sized)
     judged = statement_growth(samples, counted_by=counter.name, gap=counter.gap())
     return Outcome((judged.verdict,), judged.findings, phases=phases)
+
+
+def _require_counts(ground: Ground) -> None:
+    try:
+        ground.require_probe()
+    except NotOursError as error:
+        raise NotOursError(f"{error.what}; --count-by=echo counts from its log") from error
 
 
 @dataclass(slots=True, eq=False)

@@ -36,8 +36,9 @@ def streaming(ground: Ground, scenario: Scenario) -> Outcome:
     """Load with slow readers, and ask beside them for what needs a connection for a moment.
 
     Raises:
-        NotOursError: Nothing is known that streams.
+        NotOursError: Nothing is known that streams, or nobody may look into the application.
     """
+    ground.require_probe()
     # Asks routes, and so before the small pool is served: one that leaks would dry it.
     routes = _routes(ground, scenario)
     serving, rows = _served(ground, routes.streams)
@@ -97,8 +98,7 @@ def _target(ground: Ground, serving: Serving | None) -> ServedApplication:
             serving.url, serving.token, serving.workers, headers=ground.settings.headers
         )
     # Of processes that share a port, whichever answers.
-    workers = (Worker(0, ground.url),) if ground.token else ()
-    headers = ground.settings.headers
+    workers, headers = (Worker(0, ground.url),), ground.settings.headers
     return ServedApplication(ground.url, ground.token, workers, headers=headers)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from harness.campaign.backends import backends_of
 from harness.campaign.ground import Ground, NotOursError, Slice
 from harness.campaign.recovering.plan import Form, Trouble
 from harness.campaign.recovering.story import Held, joined
@@ -31,10 +32,6 @@ __all__ = ["IDLE", "Holding"]
 IDLE = "recovery-idle"
 _MOST_SAMPLES = 200_000
 """Requests that are kept one by one: 14 MB on their way here."""
-_BACKENDS = """
-SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-AND backend_type = 'client backend' AND NOT starts_with(application_name, 'harness')
-"""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,7 +47,7 @@ class Holding:
     def backends(self) -> int | None:
         """Connections that the server has of the application; None where nobody can tell."""
         with suppress(HarnessError):
-            return self.ground.required_rig("to count connections").rows(_BACKENDS)
+            return backends_of(self.ground.required_rig("to count connections"))
         return None
 
     def why_not(self, trouble: Trouble) -> str:

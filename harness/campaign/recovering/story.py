@@ -20,7 +20,7 @@ from harness.load.result import Sample
 from harness.load.story import recovery_seconds
 from harness.report.load_content import AnswersInSecond, Timeline
 
-__all__ = ["Held", "Stay", "picture_of", "story_of"]
+__all__ = ["Held", "Stay", "joined", "mean_hold_seconds", "picture_of", "story_of"]
 
 _UNTOLD = frozenset({Outcome.REFUSED})
 

@@ -7,6 +7,7 @@ what to set.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
@@ -15,7 +16,14 @@ from harness.checks.load.figures import counted
 from harness.checks.load.pool_sizing import FEWEST_SIZES
 from harness.checks.load.validity import FEWEST_THROUGHPUT
 
-__all__ = ["FEWEST_TOP", "LONGEST_WAIT_SECONDS", "Crowd", "why_cramped"]
+__all__ = [
+    "FEWEST_TOP",
+    "LONGEST_WAIT_SECONDS",
+    "Crowd",
+    "too_few",
+    "why_cramped",
+    "why_left_out",
+]
 
 FEWEST_TOP = 4
 """Three sizes, 1, 2 and 4, are the fewest that show a bend."""
@@ -105,18 +113,53 @@ def why_cramped(sizes: Sizes, *, room: int, users: int | None, processes: int) -
         users: As many as somebody wants.
         processes: Of the application.
     """
+    if users is not None and users < FEWEST_TOP * processes:
+        return too_few(
+            sizes,
+            f"{counted(users, 'user')} cannot fill a pool of {FEWEST_TOP}: "
+            f"--users {FEWEST_TOP * processes} or more",
+        )
+    return too_few(
+        sizes,
+        f"the server has room for {counted(room, 'connection')} of each process: raise its "
+        "max_connections, or serve fewer processes (--workers)",
+    )
+
+
+def why_left_out(sizes: Sizes, *, room: int, users: int | None, processes: int) -> str:
+    """Why sizes that somebody asked for are not tried, by name; empty where all are.
+
+    Args:
+        sizes: Asked for.
+        room: Connections that the server has for each process.
+        users: As many as somebody wants.
+        processes: Of the application.
+    """
+    roomless = [size for size in sizes if size > room]
+    unfilled = [size for size in sizes if users is not None and room >= size > users // processes]
+    told = []
+    if users is not None and unfilled:
+        told.append(
+            f"{counted(users, 'user')} cannot fill {_a_pool(unfilled)}: "
+            f"--users {unfilled[-1] * processes} or more"
+        )
+    if roomless:
+        told.append(
+            f"the server has room for {counted(room, 'connection')} of each process, "
+            f"not for {_a_pool(roomless)}"
+        )
+    return "; ".join(told)
+
+
+def too_few(sizes: Sizes, why: str) -> str:
+    """That sizes are fewer than three, for this reason; empty where they are not."""
     if len(sizes) >= FEWEST_SIZES:
         return ""
-    told = f"{counted(len(sizes), 'pool size')} to compare, {FEWEST_SIZES} needed: "
-    if users is not None and users < FEWEST_TOP * processes:
-        return (
-            f"{told}{counted(users, 'user')} cannot fill a pool of {FEWEST_TOP}: "
-            f"--users {FEWEST_TOP * processes} or more"
-        )
-    return (
-        f"{told}the server has room for {counted(room, 'connection')} of each process: raise its "
-        "max_connections, or serve fewer processes (--workers)"
-    )
+    return f"{counted(len(sizes), 'pool size')} to compare, {FEWEST_SIZES} needed: {why}"
+
+
+def _a_pool(sizes: Sequence[int]) -> str:
+    return f"a pool of {' or '.join(map(str, sizes))}"
 
 
 def _smallest(sizes: Sizes) -> int:

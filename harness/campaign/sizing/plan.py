@@ -15,7 +15,9 @@ from harness.campaign.sizing.comparable import (
     FEWEST_TOP,
     LONGEST_WAIT_SECONDS,
     Crowd,
+    too_few,
     why_cramped,
+    why_left_out,
 )
 from harness.campaign.sizing.form import Form, slice_seconds
 from harness.capture.windows import LoadWindow, PoolWindow, ServerWindow
@@ -54,6 +56,8 @@ class SweepPlan:
     """Connections that the server has for one process."""
     why_few: str = ""
     """Why it is not worth holding: fewer sizes can be compared than a verdict needs."""
+    left_out: str = ""
+    """Why sizes that somebody asked for are not tried, by name; empty where all are."""
 
     @property
     def slices(self) -> tuple[tuple[int, float], ...]:
@@ -82,9 +86,12 @@ def planned_sweep(
     """
     processes = ramp[-1].processes
     most = largest_size(room, users, processes)
-    sizes, why_few = _doubling(_top(ramp), most), ""
+    sizes, why_few, left_out = _doubling(_top(ramp), most), "", ""
     if asked:
-        sizes = tuple(sorted({size for size in asked if size <= most}))
+        wanted = tuple(sorted(set(asked)))
+        sizes = tuple(size for size in wanted if size <= most)
+        left_out = why_left_out(wanted, room=room, users=users, processes=processes)
+        why_few = too_few(sizes, left_out) if left_out else ""
     many = users or _crowd(ramp[-1], max(sizes, default=1), bounds)
     if sizes and not asked:
         crowd = Crowd(many, processes, bounds.hold_seconds)
@@ -96,7 +103,7 @@ def planned_sweep(
     seconds = tuple(
         slice_seconds(min(size * processes / bounds.hold_seconds, best), form) for size in sizes
     )
-    return SweepPlan(sizes, many, seconds, room, why_few)
+    return SweepPlan(sizes, many, seconds, room, why_few, left_out)
 
 
 def doubled(plan: SweepPlan, processes: int) -> SweepPlan | None:

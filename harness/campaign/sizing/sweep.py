@@ -37,7 +37,8 @@ class Sweep:
         """What was done, in a few words."""
         sizes = ", ".join(str(size) for size in self.plan.sizes)
         told = f"sizes {sizes} in random order (seed {self.seed}), {counted(self.rounds, 'round')}"
-        return f"{told}, {self.repeated} repeated" if self.repeated else told
+        told = f"{told}, {self.repeated} repeated" if self.repeated else told
+        return f"{told}; {self.plan.left_out}" if self.plan.left_out else told
 
 
 def swept(slices: Slices, plan: SweepPlan, *, seed: int) -> Sweep:

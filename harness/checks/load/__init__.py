@@ -12,6 +12,7 @@ from harness.checks.load import (
     blocked_loop,
     database_bound,
     drift,
+    empty_tables,
     held_idle,
     leak,
     nesting,
@@ -26,6 +27,7 @@ from harness.checks.load import (
     saturated_loop,
     shared_session,
     starved_threads,
+    statement_growth,
     timeouts_order,
 )
 
@@ -38,6 +40,7 @@ KINDS = (
     | nothing_lost.KINDS
     | {
         drift.KIND,
+        empty_tables.KIND,
         blocked_loop.KIND,
         saturated_loop.KIND,
         nesting.KIND,
@@ -50,6 +53,7 @@ KINDS = (
         overflow_churn.KIND,
         oversized_pool.KIND,
         starved_threads.KIND,
+        statement_growth.KIND,
         retry_storm.KIND,
         timeouts_order.KIND,
     }

@@ -21,7 +21,7 @@ from harness.checks.load.trend import FEWEST_POINTS, Trend, trend_of
 from harness.checks.load.validity import BAD_SHARE, NO_PROBE, Basis, invalid, unread
 from harness.findings import Finding, Severity
 
-__all__ = ["KIND", "drift", "slowing"]
+__all__ = ["KIND", "LATENCY_PROBE", "drift", "slowing"]
 
 PROBE = "soak"
 LATENCY_PROBE = "soak-latency"

@@ -5,7 +5,7 @@ A module of its own so that "the rate", "the pool" and "the duty" are the same e
 
 from __future__ import annotations
 
-from harness.capture.windows import LoadWindow, PoolWindow, Reading, RouteWindow, ServerWindow
+from harness.capture.windows import LoadWindow, PoolWindow, RouteWindow, ServerWindow
 
 __all__ = [
     "SATURATED_CPU",
@@ -18,6 +18,7 @@ __all__ = [
     "cpu_per_request",
     "duty",
     "has_waiters",
+    "idle_seconds",
     "main_pool",
     "main_pools",
     "milliseconds",
@@ -78,11 +79,13 @@ def rate(window: LoadWindow) -> float:
 
 
 def cpu_per_request(window: LoadWindow) -> float:
-    """CPU seconds of the application for one request."""
-    requests = window.client.requests
-    if any(item.reading is not Reading.REST for item in window.unread):
-        # Their CPU is not in the sum, so their requests may not be either.
-        requests = sum(route.requests for route in window.routes)
+    """CPU seconds of the application for one request.
+
+    By the requests that its own processes counted, between the readings that their CPU is of:
+    clients also send while a port of somebody else's is asked who is behind it, and to processes
+    that were not read.
+    """
+    requests = sum(route.requests for route in window.routes) or window.client.requests
     return window.cpu_seconds / requests if requests else 0.0
 
 
@@ -118,6 +121,12 @@ def busy_share(measured: PoolWindow | RouteWindow) -> float | None:
     """Share of the hold times in which SQL ran, as the application saw it; None without any."""
     held = measured.hold.mean_seconds * measured.hold.count
     return min(measured.busy_seconds / held, 1.0) if held > 0 else None
+
+
+def idle_seconds(route: RouteWindow) -> float:
+    """Of a mean hold time, those in which no SQL ran."""
+    held = route.hold
+    return held.mean_seconds - route.busy_seconds / held.count if held.count else 0.0
 
 
 def duty(window: LoadWindow) -> float | None:

@@ -18,6 +18,7 @@ from harness.checks.load.figures import (
     cpu_per_request,
     duty,
     has_waiters,
+    idle_seconds,
     milliseconds,
     percent,
 )
@@ -62,20 +63,14 @@ def held_idle(window: LoadWindow) -> Judged:
 
 def _findings(window: LoadWindow, *, is_explanation: bool) -> Iterator[Finding]:
     least = max(IDLE_SECONDS, _TIMES_OWN_CPU * cpu_per_request(window))
-    for route in sorted(window.routes, key=lambda route: -_idle(route) * route.hold.count):
+    for route in sorted(window.routes, key=lambda route: -idle_seconds(route) * route.hold.count):
         share = busy_share(route)
-        if share is not None and share < IDLE_DUTY and _idle(route) > least:
+        if share is not None and share < IDLE_DUTY and idle_seconds(route) > least:
             yield _finding(window, route, is_explanation=is_explanation)
 
 
-def _idle(route: RouteWindow) -> float:
-    """Seconds of a mean hold time in which no SQL ran."""
-    held = route.hold
-    return held.mean_seconds - route.busy_seconds / held.count if held.count else 0.0
-
-
 def _finding(window: LoadWindow, route: RouteWindow, *, is_explanation: bool) -> Finding:
-    idle, held = _idle(route), route.hold.mean_seconds
+    idle, held = idle_seconds(route), route.hold.mean_seconds
     share = duty(window)
     return Finding(
         kind=KIND,

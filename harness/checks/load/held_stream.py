@@ -12,7 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.capture.windows import LoadWindow, RouteWindow
-from harness.checks.load.figures import busy_share, counted, milliseconds, percent, pool_capacity
+from harness.checks.load.figures import (
+    busy_share,
+    counted,
+    idle_seconds,
+    milliseconds,
+    percent,
+    pool_capacity,
+)
 from harness.checks.load.held_idle import IDLE_DUTY, KIND
 from harness.checks.load.judged import Judged, found, passed, skipped, undecided
 from harness.checks.load.validity import NO_PROBE, Basis, invalid, unread
@@ -80,7 +87,7 @@ def _is_held(route: RouteWindow) -> bool:
     return (
         share is not None
         and share < IDLE_DUTY
-        and _idle(route) > _LONG_IDLE_SECONDS
+        and idle_seconds(route) > _LONG_IDLE_SECONDS
         and route.hold.mean_seconds > _LONG_SHARE * _length(route)
     )
 
@@ -112,11 +119,6 @@ def _length(route: RouteWindow) -> float:
     return max(seconds - waited, 0.0) / streams if streams > 0 else 0.0
 
 
-def _idle(route: RouteWindow) -> float:
-    held = route.hold
-    return held.mean_seconds - route.busy_seconds / held.count if held.count else 0.0
-
-
 def _held_for(routes: list[RouteWindow]) -> str:
     longest = max(routes, key=lambda route: route.hold.mean_seconds)
     if not longest.hold.count:
@@ -145,7 +147,7 @@ def _untold(quick: list[RouteWindow]) -> str:
 
 
 def _finding(reading: SlowReading, route: RouteWindow) -> Finding:
-    held, idle = route.hold.mean_seconds, _idle(route)
+    held, idle = route.hold.mean_seconds, idle_seconds(route)
     return Finding(
         kind=KIND,
         label="stream",

@@ -17,7 +17,7 @@ from harness.checks.load.judged import EVERYWHERE, Judged, found, passed, undeci
 from harness.checks.load.validity import Basis, invalid, unread
 from harness.findings import Finding, Severity
 
-__all__ = ["KINDS", "LONGEST_HOLD_SECONDS", "kept_by_shared", "leak"]
+__all__ = ["KINDS", "LONGEST_HOLD_SECONDS", "UNFINISHED", "kept_by_shared", "leak"]
 
 PROBE = "leak"
 KIND = "connection-leak"

@@ -45,8 +45,8 @@ def _answers(failed: Recommendation, need: Need) -> Iterator[Recommendation]:
     if need.ceiling is not None and need.nested > max(need.ceiling, 1):
         yield replace(failed, summary=_locked(failed, need), obstacle=Obstacle.DEADLOCK)
     if need.target_rate is not None and need.target_rate > need.measured():
-        yield from _beyond_processes(failed, need, need.target_rate)
         yield from _beyond_limit(failed, need, need.target_rate)
+        yield from _beyond_processes(failed, need, need.target_rate)
     if need.target_rate is not None:
         yield from _beyond_room(failed, need, need.target_rate)
 

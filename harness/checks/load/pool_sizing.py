@@ -20,7 +20,7 @@ from harness.checks.load.out_of_reach import out_of_reach
 from harness.checks.load.recommended import Recommendation
 from harness.checks.load.sizing_curve import Curve, curve_of, knee_of
 from harness.checks.load.sizing_limit import limit_of
-from harness.checks.load.sizing_need import HEADROOM, Need
+from harness.checks.load.sizing_need import Need
 from harness.checks.load.sizing_reasons import evidence_against, reasons_for
 from harness.checks.load.usl import described
 from harness.checks.load.validity import Basis, invalid, unread
@@ -28,7 +28,6 @@ from harness.findings import Verdict
 
 __all__ = [
     "FEWEST_SIZES",
-    "HEADROOM",
     "Recommendation",
     "recommendation",
     "unusable_baseline",

@@ -145,7 +145,7 @@ def _summary(story: TroubleStory) -> str:
 def _findings(story: TroubleStory) -> Iterator[Finding]:
     if story.processes_gone:
         gone = counted(story.processes_gone, "process")
-        yield _finding(_GONE, story, f"{gone} of the application did not tell anything any more")
+        yield _finding(_GONE, story, f"{gone} of the application ended")
     if story.hung:
         yield _finding(_HANGING, story, f"{counted(story.hung, 'request')} had no answer")
     limit = limit_seconds(story)

@@ -15,7 +15,15 @@ from harness.checks.growth import KIND, Trend
 from harness.checks.load.judged import Judged, found, passed, skipped, undecided
 from harness.findings import Finding, Severity, SourceLine
 
-__all__ = ["PROBE", "RouteSamples", "RouteTrend", "StatementSample", "statement_growth", "trend_of"]
+__all__ = [
+    "KIND",
+    "PROBE",
+    "RouteSamples",
+    "RouteTrend",
+    "StatementSample",
+    "statement_growth",
+    "trend_of",
+]
 
 PROBE = "n_plus_one"
 _CERTAIN_PER_ITEM = 0.5

@@ -90,7 +90,7 @@ class Basis(StrEnum):
 def invalid(window: LoadWindow, basis: Basis = Basis.THROUGHPUT) -> str:
     """Why a window cannot be judged on this basis; empty if it can."""
     if window.seconds <= 0 or window.client.requests == 0:
-        return "no request was sent"
+        return "no request came to its end"
     if why := _unseen(window):
         return why
     reasons = {

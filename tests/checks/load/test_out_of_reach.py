@@ -188,6 +188,16 @@ def test_a_database_is_blamed_only_where_it_was_seen_to_work_on_everything(
     assert ("the database was the limit" in missed.summary) is (told is Obstacle.DATABASE)
 
 
+@pytest.mark.parametrize("target", [300.0, 1500.0, 5000.0])
+def test_what_a_database_does_not_serve_needs_no_processes_however_much_it_is(
+    target: float,
+) -> None:
+    told = recommendation(in_rounds(LOCKED), LOCKED_ALONE, target_rate=target)
+
+    assert (obstacle(told), told.processes_needed) == (Obstacle.DATABASE, None)
+    assert "more processes do not help" in told.summary
+
+
 @pytest.mark.parametrize(("duty", "size"), [(1.0, 16), (0.5, 32)])
 def test_only_what_the_database_can_work_on_is_shared_by_processes(
     *, duty: float, size: int

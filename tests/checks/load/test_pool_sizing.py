@@ -292,7 +292,7 @@ def _few_sizes() -> list[LoadWindow]:
             LOCKED_ALONE,
             "3 x 8 users cannot fill 1 x 12 connections",
         ),
-        (in_rounds(LOCKED), with_client(CALM, requests=0), "no request was sent"),
+        (in_rounds(LOCKED), with_client(CALM, requests=0), "no request came to its end"),
         (in_rounds(LOCKED), replace(CALM, pools=()), "it took no connection"),
     ],
     ids=["sizes", "rounds", "nothing", "generator", "users", "no baseline", "no checkout"],

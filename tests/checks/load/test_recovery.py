@@ -156,6 +156,7 @@ def test_a_process_that_has_ended_has_failed() -> None:
     judged = recovery(replace(HEALTHY, processes_gone=1, checked_out_at_rest=None))
 
     assert kinds(judged) == ["ended-process"]
+    assert judged.verdict.summary == "backends killed: 1 process of the application ended"
 
 
 def test_nothing_passes_in_the_name_of_a_process_that_was_not_read() -> None:

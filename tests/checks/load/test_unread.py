@@ -162,10 +162,15 @@ def test_where_none_was_read_it_is_the_reason_and_not_that_there_is_no_probe() -
     assert (told.outcome, told.reason) == (Outcome.INCONCLUSIVE, WHY)
 
 
-def test_cpu_of_the_processes_that_were_read_is_for_the_requests_that_they_saw() -> None:
+@pytest.mark.parametrize("lost", [(), (HUNG,)], ids=["read late", "half of them not read"])
+def test_cpu_of_the_processes_that_were_read_is_for_the_requests_that_they_saw(
+    lost: tuple[UnreadProcess, ...],
+) -> None:
     half = with_route(CALM, requests=CALM.client.requests // 2)
 
-    assert cpu_per_request(hung(half)) == pytest.approx(2 * cpu_per_request(half))
+    told = cpu_per_request(replace(half, unread=lost))
+
+    assert told == pytest.approx(2 * cpu_per_request(CALM))
 
 
 def test_no_size_is_recommended_by_a_base_line_that_lacks_a_process() -> None:

@@ -195,7 +195,7 @@ def test_more_cores_have_room_for_more_neighbours() -> None:
 def test_nothing_can_be_said_of_a_load_without_requests(basis: Basis) -> None:
     silent = with_client(replace(_GOOD, machine=QUIET), requests=0, ok=0)
 
-    assert invalid(silent, basis) == "no request was sent"
+    assert invalid(silent, basis) == "no request came to its end"
 
 
 _UNTOLD = replace(_GOOD, pools=(), routes=())
