@@ -18,12 +18,8 @@ from harness.capture import RequestTracker, SourceMap
 from harness.capture.differences import load_window
 from harness.capture.growth import Json
 from harness.capture.meter import Meter
-from harness.capture.windows import Reading
-from harness.checks.load.leak import leak
-from harness.findings import Verdict
 from harness.rig.client import Rig, rig_process
 from tests.capture.readings import SECONDS, client, only_pool, only_route, window
-from tests.processes import stopped
 from tests.rig.conftest import own_server
 from tests.rig.projects import write_project
 
@@ -175,31 +171,3 @@ def test_a_served_application_saw_as_many_requests_as_were_sent(rig: Rig) -> Non
     assert [each.creations for each in told.pools] == [0, 0]
     assert 0 < told.process_cpu <= told.cpu_seconds / told.seconds
     assert (told.outstanding, told.loop.lag.count > 0) == ((), True)
-
-
-def test_of_a_process_that_stopped_meanwhile_nobody_says_that_it_leaks_nothing(rig: Rig) -> None:
-    serving = rig.serve(workers=2)
-    hanging, healthy = serving.workers
-    rig.begin_window()
-    for worker in serving.workers:
-        httpx.post(f"{worker.url}/notes").raise_for_status()
-    with stopped(hanging.pid):
-        stretch = rig.end_window(rest_seconds=0.1)
-
-    told = load_window(
-        seconds=stretch.seconds,
-        client=client(2),
-        before=stretch.before,
-        after=stretch.after,
-        at_rest=stretch.at_rest,
-        silent=stretch.silent,
-    )
-
-    assert stretch.at_rest.keys() == {healthy.pid}
-    (unread,) = told.unread
-    assert (unread.pid, unread.reading) == (hanging.pid, Reading.END)
-    assert (told.processes, only_pool(told).checkouts, told.outstanding) == (2, 1, ())
-    judged = leak(told).verdict
-    assert judged.verdict is Verdict.INCONCLUSIVE
-    assert f"process {hanging.pid} was not read at the end of the load" in judged.summary
-    assert "timed out after 5 s" in judged.summary

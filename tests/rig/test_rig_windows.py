@@ -12,12 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.capture.windows import Reading
 from harness.errors import MisuseError
 from harness.rig.client import Rig, rig_process
 from harness.rig.protocol import Serving
 from harness.rig.trouble.refusal import CannotTroubleError
-from tests.processes import stopped
 from tests.rig.projects import posted, write_project
 
 ASLEEP = "FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
@@ -105,22 +103,8 @@ def test_a_server_that_computes_is_seen(rig: Rig) -> None:
     assert machine.server_cpu is not None
     assert machine.participants_cpu is not None
     assert machine.server_cpu * stretch.seconds >= 0.1
-    assert machine.server_cpu <= machine.participants_cpu
-
-
-def test_a_process_that_hangs_is_a_fact_and_not_the_end(rig: Rig) -> None:
-    serving = rig.serve(workers=2)
-    hanging, healthy = serving.workers
-    with stopped(hanging.pid):
-        rig.begin_window()
-        stretch = rig.end_window()
-
-    assert set(stretch.after) == {healthy.pid}
-    assert [(each.pid, each.reading) for each in stretch.silent] == [
-        (hanging.pid, Reading.BEGINNING),
-        (hanging.pid, Reading.END),
-    ]
-    assert "timed out after 5 s" in stretch.silent[0].why
+    rounding = 1e-9  # sums of the same numbers, in another order
+    assert machine.server_cpu <= machine.participants_cpu + rounding
 
 
 def test_a_window_that_has_not_begun_cannot_end(rig: Rig) -> None:
