@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import Pool
 
 from harness.asgi.lifespan import lifespan
-from harness.capture.requests import ASGIApp, Message, Send
+from harness.capture.requests import ASGIApp, Message, Receive, Scope, Send
 from harness.middleware import STATUS_PATH, Probe
 
 TOKEN = "t0ken"
@@ -135,6 +135,22 @@ async def test_requests_are_counted_by_route(app: FastAPI, is_wrapper: bool) -> 
     assert list(routes) == ["GET /users/{name}"]
     route = routes["GET /users/{name}"]
     assert (route["requests"], route["statements"]) == (2, 4)
+
+
+async def test_each_call_of_a_middleware_that_tries_again_is_a_request(app: FastAPI) -> None:
+    probe = Probe(app, token=TOKEN)
+
+    async def twice(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] != STATUS_PATH:
+            await probe(scope, receive, _unheard)
+        await probe(scope, receive, send)
+
+    async with _running(twice) as client:
+        await client.get("/users/ada")
+
+        routes = (await _status(client))["routes"]
+
+    assert routes["GET /users/{name}"]["requests"] == 2
 
 
 async def test_asking_for_the_status_counts_as_nothing(app: FastAPI) -> None:

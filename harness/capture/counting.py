@@ -156,8 +156,7 @@ class CountingListener:
                 held.pool.busy_seconds += seconds
             elif is_connecting():
                 return  # SQLAlchemy asks the server for its version
-            if not statement.startswith(_NO_CONTROL) and is_transaction_control(statement):
-                return
+            is_control = not statement.startswith(_NO_CONTROL) and is_transaction_control(statement)
             is_first = True
             if context.execute_style is _IN_BATCHES:
                 is_first = not hasattr(context, _SEEN)
@@ -165,12 +164,14 @@ class CountingListener:
             if request is not None and request.has_ended:
                 request = self.pools.active()  # a WebSocket's next exchange
             if request is None or request.has_ended:
-                self._end_outside(request, seconds, is_first=is_first)
+                if not is_control:
+                    self._end_outside(request, seconds, is_first=is_first)
                 return
             usage = request.usage
-            usage.statements += is_first
-            usage.round_trips += 1
             usage.busy_seconds += seconds
+            if not is_control:
+                usage.statements += is_first
+                usage.round_trips += 1
         except Exception as error:  # noqa: BLE001 - the application must not see it
             self.guard.remember(error)
 

@@ -181,18 +181,22 @@ class LoopWatch:
         for (seen, _), times in looks.items():
             places[seen] += times
         [(place, _)] = places.most_common(1)
-        counted = self._stalls.setdefault(place, _Counted())
+        counted = self._stalls.get(place, _Counted())
         counted.count += 1
         counted.seconds += seconds
         counted.longest_seconds = max(counted.longest_seconds, seconds)
         counted.sites.update(
             {site: times for (seen, site), times in looks.items() if seen == place}
         )
+        self._stalls[place] = counted  # only now: somebody may read it at any time
 
 
 def _is_free(watched: threading.Lock, until_seconds: float) -> bool:
     """Sleep until then, or until nobody watches any more: that ends the thread."""
-    return watched.acquire(timeout=max(until_seconds - perf_counter(), 0.0))
+    is_free = watched.acquire(timeout=max(until_seconds - perf_counter(), 0.0))
+    if is_free:
+        watched.release()  # who asks again is told the same
+    return is_free
 
 
 def _cause(frame: FrameType, thread_start: CodeType | None) -> StallCause:

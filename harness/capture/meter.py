@@ -101,7 +101,10 @@ class Meter:
 
     def on_shared(self, request: ActiveRequest) -> None:
         """Somebody else is not done with the session that a request uses."""
-        request.usage.shared_sessions += 1
+        if request.has_ended:  # a task of its own outlives it, which has been counted
+            (request.usage.route or self._route(request)).shared_sessions += 1
+        else:
+            request.usage.shared_sessions += 1
 
     def on_asking(self, asking: Held) -> None:
         """A request that asks for a connection is one that others may wait for.

@@ -249,10 +249,12 @@ class PoolListener:
     def _checked_in(self, connection: object, entry: ConnectionPoolEntry) -> None:  # noqa: ARG002 - the event's
         known = entry.record_info
         held = known.pop(self, None) if known else None
-        if held is None or self.guard.failure:
+        if held is None:
             return
         try:
             self._forget(held)
+            if self.guard.failure:
+                return
             pool, proxy = held.pool, held.proxy
             hold_seconds = perf_counter() - held.started_seconds
             pool.take_back(held.wait_seconds, hold_seconds)

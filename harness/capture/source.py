@@ -18,13 +18,14 @@ from pathlib import Path
 from types import CodeType
 
 from harness.capture.stacks import Boundary, Owner, Passage, Stack, StackBook, boundaries_of, here
+from harness.capture.tracking import TrackedApp
 from harness.findings import SourceLine
 
 __all__ = ["CallStack", "SourceMap"]
 
 _HARNESS = f"{Path(__file__).resolve().parents[1]}/"
 _MOST_LINES = 12
-_REQUEST_WRAPPER = f"{_HARNESS}capture/requests.py"
+_REQUEST_WRAPPER = str(Path(TrackedApp.__call__.__code__.co_filename).resolve())
 # Comprehensions have frames of their own before Python 3.12 and none since: names must not differ.
 _ANONYMOUS = re.compile(r"(?:\.<locals>)?\.<(?:listcomp|dictcomp|setcomp|genexpr|lambda)>")
 

@@ -156,7 +156,11 @@ class TrackedApp:
             return
         scope[TRACKED] = True
         if scope["type"] != "http":
-            await (self.live if scope["type"] == "lifespan" else self.talk)(scope, receive, send)
+            try:
+                whole = self.live if scope["type"] == "lifespan" else self.talk
+                await whole(scope, receive, send)
+            finally:
+                scope.pop(TRACKED, None)
             return
         app, tracker = self._app, self._tracker
         request = tracker.begin(scope)
@@ -177,6 +181,7 @@ class TrackedApp:
         finally:
             tracker.under_way -= 1
             leave_request(token)
+            scope.pop(TRACKED, None)  # who calls again with the same scope is tracked again
             tracker.end(request)
 
     def instead(self, scope: Scope) -> ASGIApp | None:  # noqa: ARG002 - for those who derive
@@ -233,7 +238,8 @@ def route_of_stack(frame: FrameType | None) -> str:
     while frame is not None:
         if frame.f_code is served:
             request: ActiveRequest | None = frame.f_locals.get("request")
-            return f"{request.method} {request.route}" if request is not None else ""
+            if request is not None:  # else it left the call to the one around it
+                return f"{request.method} {request.route}"
         frame = frame.f_back
     return ""
 

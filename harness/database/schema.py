@@ -80,20 +80,29 @@ def create_tables(url: URL, metadata: MetaData) -> None:
     Raises:
         ConfigurationError: A type or a default that SQLite, asked for, does not have.
     """
-    if url.get_backend_name() == "sqlite":
-        _create_on_sqlite(url, metadata)
-        return
-
-    committed(url, metadata.create_all)
+    try:
+        committed(url, metadata.create_all)
+    except CompileError as error:
+        if url.get_backend_name() != "sqlite":
+            raise
+        raise ConfigurationError(
+            f"SQLite cannot have these tables: {error}".partition("\n")[0],
+            where='postgres = "sqlite" in [tool.harness]',
+            remedy='postgres = "embedded" is a PostgreSQL; or use a type that both have, such as '
+            'JSON().with_variant(JSONB(), "postgresql")',
+        ) from error
 
 
 def committed(url: URL, work: Callable[[Connection], T]) -> T:
     """What a function of a connection returns, with what it wrote committed.
 
     Args:
-        url: Of a PostgreSQL database, with an async driver.
+        url: Of the database, with an async driver; none is needed for SQLite.
         work: The function.
     """
+    if url.get_backend_name() == "sqlite":
+        with _on_sqlite(url) as engine, engine.begin() as connection:
+            return work(connection)
     results: list[T] = []
 
     async def run() -> None:
@@ -141,19 +150,6 @@ def write_rows(url: URL, populate: Populate) -> None:
                 await session.run_sync(populate)
 
     run_apart(write())
-
-
-def _create_on_sqlite(url: URL, metadata: MetaData) -> None:
-    try:
-        with _on_sqlite(url) as engine:
-            metadata.create_all(engine)
-    except CompileError as error:
-        raise ConfigurationError(
-            f"SQLite cannot have these tables: {error}".partition("\n")[0],
-            where='postgres = "sqlite" in [tool.harness]',
-            remedy='postgres = "embedded" is a PostgreSQL; or use a type that both have, such as '
-            'JSON().with_variant(JSONB(), "postgresql")',
-        ) from error
 
 
 @contextmanager

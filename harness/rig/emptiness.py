@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import asyncpg
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,6 +30,9 @@ WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' AND name <> 'alemb
 _PATIENCE = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s'"
 """For tables that the application has locked as it started: nobody waits for a remark."""
 
+# What SQLAlchemy 2.0 meets as it connects it hands on as the driver's own.
+_LOST = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
 
 def empty_tables(url: URL) -> int:
     """How many tables there are, where none has a row; 0 where one has, or nobody can tell.
@@ -40,7 +44,7 @@ def empty_tables(url: URL) -> int:
     """
     try:
         return committed(url, _count)
-    except (SQLAlchemyError, OSError):  # it answers the application, which is what matters
+    except _LOST:  # it answers the application, which is what matters
         return 0
 
 

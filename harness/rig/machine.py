@@ -57,13 +57,15 @@ def read_cpu(participants: Participants) -> CpuReading:
         {key: value for pid in pids for key, value in trees[pid].items()}
         for pids in (participants.generator, participants.others)
     )
+    # The generator has started the rig, and through it all the rest; who has started the generator
+    # takes part, too.
+    started = {key for pid in participants.others if pid in generator for key in trees[pid]}
     servers = (frozenset(tree) for pid, tree in trees.items() if tree and _is_server(pid))
     return CpuReading(
         at_seconds=time.monotonic(),
         machine=_machine_seconds(),
         participants={**others, **generator},
-        # The generator has started the rig, and through it all the rest.
-        generator=frozenset(generator.keys() - others.keys()),
+        generator=frozenset(generator.keys() - started),
         trees={pid: frozenset(tree) for pid, tree in trees.items() if tree},
         server=frozenset[int]().union(*servers),
     )

@@ -118,6 +118,20 @@ def test_many_rows_in_batches_are_one_statement_and_a_round_trip_each(
     assert request_under_way.usage.round_trips - trips == 3
 
 
+def test_savepoints_are_no_statements_and_busy_time_all_the_same(
+    meter: Meter, engine: Engine, request_under_way: ActiveRequest
+) -> None:
+    with engine.begin() as connection:
+        for _ in range(20):
+            with connection.begin_nested():
+                """Nothing but SAVEPOINT and RELEASE."""
+
+    usage, (pool,) = request_under_way.usage, meter.status()["pools"]
+    assert (usage.statements, usage.round_trips) == (0, 0)
+    assert usage.busy_seconds > 0
+    assert usage.busy_seconds == pytest.approx(pool["busy_seconds"])
+
+
 @pytest.mark.parametrize("parameters", [[{"id": 1}, {"id": 2}], None])
 def test_the_other_ways_to_a_cursor_are_counted_too(
     meter: Meter, engine: Engine, parameters: list[dict[str, int]] | None

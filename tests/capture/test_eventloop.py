@@ -239,3 +239,14 @@ def test_a_loop_that_is_closed_while_it_is_watched_ends_the_watch_without_a_stal
 
         assert (stands_still, thread.is_alive()) == (True, False)
     assert watch.stalls() == []
+
+
+async def test_whoever_leaves_while_the_loop_stands_still_leaves_no_thread() -> None:
+    looks = Looks()
+    watch = LoopWatch(SourceMap(Path(__file__).parent), route_of=looks.route_of)
+    before = set(threading.enumerate())
+    with watch.watching():
+        await asyncio.sleep(0)
+        looks.pause()
+
+    assert set(threading.enumerate()) <= before

@@ -413,6 +413,21 @@ def test_whoever_hears_of_checkouts_cannot_break_the_application(engine: Engine)
     assert listener.guard.failure.startswith("ZeroDivisionError in on_return")
 
 
+def test_after_an_error_of_ours_nothing_is_taken_for_still_out(
+    engine: Engine, tmp_path: Path
+) -> None:
+    listener, other = PoolListener(Unwilling()), create_engine(f"sqlite:///{tmp_path}/other.db")
+
+    with listener.listening():
+        with engine.connect():
+            other.connect().close()
+        held = listener.held
+    other.dispose()
+
+    assert listener.guard.failure
+    assert held == ()
+
+
 def test_the_application_gets_its_timeout_and_not_our_error(tmp_path: Path) -> None:
     engine = create_engine(
         f"sqlite:///{tmp_path}/pool.db", pool_size=1, max_overflow=0, pool_timeout=0.01

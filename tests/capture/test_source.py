@@ -2,12 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.orm import Session
 
 from harness.capture import Phase, Recording, RequestTracker, SourceMap, recording
@@ -18,6 +18,14 @@ from target_app.models import User
 from tests.capture.answers import UserOut
 
 Visit = Callable[[str], Awaitable[Recording]]
+
+_LIBRARY = """
+async def app(scope, receive, send):
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+"""
 
 
 @pytest.fixture
@@ -168,6 +176,23 @@ def test_installed_packages_and_other_projects_are_not_user_code(tmp_path: Path,
     stack = _stack_in(SourceMap(root), root / file)
 
     assert (stack.site, stack.key) == (None, 0)
+
+
+async def test_what_a_library_runs_in_a_request_blames_nobody_around_it(
+    source: SourceMap, tmp_path: Path
+) -> None:
+    engine = create_engine("sqlite://")
+    library: dict[str, Any] = {"engine": engine, "text": text}
+    code = compile(_LIBRARY, str(tmp_path / "site-packages" / "admin.py"), "exec")
+    exec(code, library)  # noqa: S102 - our own text, as if imported
+    tracker = RequestTracker()
+    transport = httpx.ASGITransport(tracker.wrap(library["app"]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        with recording(source, requests=tracker) as recorder:
+            await client.get("/admin")
+    engine.dispose()
+
+    assert [trip.call_site for trip in recorder.snapshot().round_trips] == [None]
 
 
 @pytest.mark.parametrize("inside", ["__init__.py", "jobs.py"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from pathlib import Path
@@ -18,7 +19,10 @@ from harness.capture.guard import Guard
 from harness.capture.histogram import Histogram
 from harness.capture.loops_watched import WatchedLoop
 from harness.capture.meter import Meter
+from harness.capture.requests import ASGIApp
 from harness.capture.source import SourceMap
+from harness.capture.tracking import route_of_stack
+from harness.middleware import Probe
 
 NAME = "harness-loop-watch"
 
@@ -52,6 +56,21 @@ async def test_a_stall_names_the_route_that_blocks(pytestconfig: pytest.Config) 
     assert stall["site"]["function"].endswith("block")
     assert 0.9 < stall["longest_seconds"] <= stall["seconds"]
     assert Histogram.from_json(told["lag"]).count > 0
+
+
+async def test_an_application_with_a_wrapper_of_its_own_hides_no_route() -> None:
+    seen: list[str] = []
+
+    async def app(*_: object) -> None:
+        seen.append(route_of_stack(sys._getframe()))  # noqa: SLF001 - documented
+
+    probed: ASGIApp = Probe(app)
+    transport = httpx.ASGITransport(RequestTracker().wrap(probed))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        with pytest.raises(AssertionError):  # it has not answered
+            await client.get("/")
+
+    assert seen == ["GET (no route)"]
 
 
 async def test_one_loop_is_watched_once_and_the_watch_ends() -> None:

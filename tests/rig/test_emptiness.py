@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def test_what_migrations_keep_for_themselves_is_no_row(
     tmp_path: Path, statements: tuple[str, ...], empty: int
 ) -> None:
     assert empty_tables(made(tmp_path, *statements)) == empty
+
+
+def test_an_application_that_blocks_needs_no_aiosqlite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "aiosqlite", None)
+
+    assert empty_tables(made(tmp_path, "CREATE TABLE notes (id INTEGER)")) == 1
 
 
 def test_a_database_that_nobody_can_read_is_not_called_empty(tmp_path: Path) -> None:

@@ -141,6 +141,14 @@ def test_what_belongs_to_the_rig_is_not_the_generators_though_it_has_started_it(
     assert pid not in taken.generator
 
 
+def test_whoever_has_started_the_generator_does_not_take_it_over() -> None:
+    with worker() as pid:
+        taken = read_cpu(Participants((pid,), (os.getpid(),)))
+
+    assert taken.generator == {pid}
+    assert os.getpid() in taken.participants
+
+
 def test_a_process_that_has_ended_is_left_out() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
