@@ -48,6 +48,8 @@ def outlive_readers() -> None:
 
 
 def _outliving(stream: TextIO) -> TextIO:
+    if isinstance(stream, OutlivingStream):
+        return stream
     if not isinstance(stream, TextIOWrapper):  # closed by the shell (`>&-`), or a test's own
         return stream
     return OutlivingStream(

@@ -6,10 +6,13 @@ import ast
 import importlib
 import pkgutil
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from harness import checks, errors
@@ -18,9 +21,20 @@ from harness.campaign.drought import dryness
 from harness.checkup import drills
 from harness.cli import command
 from harness.config import Configuration
+from harness.database.rollback import advice
 from harness.rig.trouble import ledger, locks, refusal
 
 _LINK = re.compile(r"\]\(([^)#]+)\)")
+_OURS = re.compile(r"(?<![\w./-])harness(?:\.\w+)+")
+# In a process of its own: some of the modules import Locust, which patches its importer.
+_UNKNOWN = """
+import pkgutil, sys
+for name in sys.argv[1:]:
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        print(name)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +116,56 @@ def test_links_lead_somewhere(root: Path, name: str) -> None:
     targets = _LINK.findall((root / name).read_text("utf-8"))
 
     assert [target for target in targets if not (root / target).exists()] == []
+
+
+def test_every_dotted_name_of_ours_exists(root: Path) -> None:
+    files = [*root.glob("*.md"), *(root / "docs").rglob("*.md")]
+    named = {
+        name
+        for file in files
+        if file.name != "CHANGELOG.md"
+        for name in _OURS.findall(file.read_text("utf-8"))
+    }
+
+    command = [sys.executable, "-c", _UNKNOWN, *sorted(named)]
+    unknown = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+    assert "harness.statuses.told_behind" in named
+    assert unknown.split() == []
+
+
+def test_every_page_of_the_reference_is_in_its_index(root: Path) -> None:
+    folder = root / "docs/reference"
+    listed = _LINK.findall((folder / "README.md").read_text("utf-8"))
+
+    pages = {page.name for page in folder.glob("*.md")} - {"README.md"}
+    assert [target for target in listed if not (folder / target).exists()] == []
+    assert pages - {*listed} == set()
+
+
+def test_every_topic_of_advice_is_among_the_names_in_brackets(root: Path) -> None:
+    text = (root / "docs/reference/errors.md").read_text("utf-8")
+
+    assert [topic for topic in advice.Topic if f"`[{topic}]`" not in text] == []
+
+
+def test_every_option_of_a_verb_is_on_its_page(root: Path) -> None:
+    pages = {"checkup": "checkup.md", "echo": "echo.md", "load": "locust.md", "serve": "serve.md"}
+
+    left_out = [
+        f"{verb} {option}"
+        for verb, page in pages.items()
+        for option in _options(verb)
+        if f"`{option}" not in (root / "docs/reference" / page).read_text("utf-8")
+    ]
+    assert left_out == []
+
+
+def _options(verb: str) -> Iterator[str]:
+    context = command.make_context("harness", [], resilient_parsing=True)
+    found = command.get_command(context, verb)
+    for parameter in found.params if found is not None else ():
+        is_shown = isinstance(parameter, click.Option) and not parameter.hidden
+        yield from (option for option in parameter.opts if is_shown)
 
 
 def test_every_configuration_key_is_documented(root: Path) -> None:

@@ -11,20 +11,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from http import HTTPStatus
-from http.client import (
-    HTTPConnection,
-    HTTPException,
-    HTTPResponse,
-    HTTPSConnection,
-    IncompleteRead,
-)
-from string import punctuation
-from urllib.parse import quote, urlsplit
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 
-from harness.load.safety import address_of, unverified
-from harness.load.sending import NO_HEADERS
+from harness.load.sending import NO_HEADERS, connection_to, target_of
 
-__all__ = ["FAILURES", "asked", "connection_to", "is_streamed", "read_whole", "target_of"]
+__all__ = ["FAILURES", "asked", "is_streamed", "read_whole"]
 
 FAILURES = (OSError, HTTPException)
 """What can go wrong on the way."""
@@ -55,30 +46,6 @@ def asked(
         # A response that ends with its connection has a socket of its own to close.
         with closing(connection.getresponse()) as response:
             yield response
-
-
-def connection_to(url: str, *, wait_seconds: float) -> HTTPConnection:
-    """A connection that the first request opens.
-
-    Args:
-        url: Of the application.
-        wait_seconds: See `asked`.
-    """
-    # The port is named, or `HTTPConnection` would take the end of an IPv6 address for one.
-    where = address_of(url)
-    if urlsplit(url).scheme != "https":
-        return HTTPConnection(*where, timeout=wait_seconds)
-    return HTTPSConnection(*where, timeout=wait_seconds, context=unverified())
-
-
-def target_of(url: str, path: str) -> str:
-    """What a request has to name: the path below that of the application, as it can be sent.
-
-    Args:
-        url: Of the application.
-        path: See `asked`; what is no ASCII is sent as browsers do.
-    """
-    return quote(urlsplit(url).path.rstrip("/") + path, safe=punctuation)
 
 
 def is_streamed(response: HTTPResponse) -> bool:

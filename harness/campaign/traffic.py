@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import as_file
@@ -220,7 +219,6 @@ def _command(scenario: Scenario, load: Load, *, script: Path, host: str, folder:
         *(str(part) for option in _options(load, folder).items() for part in option),
         *(["--i-own-this-target"] if load.is_owned_target else []),
         *load.options,
-        *_port_of_workers(load.options),
         *filter(None, users),
     ]
 
@@ -248,16 +246,3 @@ def _options(load: Load, folder: Path) -> Mapping[str, object]:
         plan.write_text(json.dumps(load.plan), encoding="utf-8")
         options["--plan"] = plan
     return options
-
-
-def _port_of_workers(options: Sequence[str]) -> Iterator[str]:
-    """One that nobody listens at: Locust's own is everybody's, and workers must be told it."""
-    if _is_given("--processes", options) and not _is_given("--master-bind-port", options):
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = str(taken.getsockname()[1])
-        yield from ("--master-bind-port", port, "--master-port", port)
-
-
-def _is_given(name: str, options: Sequence[str]) -> bool:
-    """Whether an option is there, with its value behind it or in the same word."""
-    return any(option == name or option.startswith(f"{name}=") for option in options)

@@ -10,23 +10,13 @@ from rich.console import Console
 
 from harness.checkup.examination import Watcher, examine
 from harness.cli.progress import Progress
-from harness.cli.report_files import ReportFiles
+from harness.cli.report_files import ReportFiles, exit_code
 from harness.config import load_project
-from harness.errors import ExitCode
-from harness.findings import Verdict
 from harness.report.content import Report
 from harness.report.json import to_json
 from harness.report.text import render_text
 
 __all__ = ["checkup"]
-
-_EXIT_CODES = {
-    Verdict.PASS: ExitCode.CLEAN,
-    Verdict.WARN: ExitCode.CLEAN,
-    Verdict.FAIL: ExitCode.FINDINGS,
-    Verdict.INCONCLUSIVE: ExitCode.ENVIRONMENT,
-    Verdict.SKIPPED: ExitCode.CLEAN,
-}
 
 
 @click.command
@@ -70,8 +60,7 @@ def checkup(
         console=console,
         as_json=as_json,
     )
-    code = _EXIT_CODES[report.verdict]
-    context.exit(code if is_kept or code is not ExitCode.CLEAN else ExitCode.ENVIRONMENT)
+    context.exit(exit_code(report.verdict, is_kept=is_kept))
 
 
 def _page(report: Report) -> str:

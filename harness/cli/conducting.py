@@ -14,18 +14,15 @@ from rich.console import Console
 from harness.campaign.conduct import Campaign, campaign_ground
 from harness.campaign.scenario import Scenario, Settings
 from harness.cli.progress import Progress
-from harness.cli.report_files import ReportFiles
+from harness.cli.report_files import ReportFiles, exit_code
 from harness.cli.screen import complain
 from harness.config import Project
 from harness.errors import ExitCode
-from harness.findings import Verdict
 from harness.report.load_content import LoadReport
 from harness.report.load_json import load_report_to_json
 from harness.report.load_text import render_load_text
 
 __all__ = ["conducted"]
-
-_EXIT_CODES = {Verdict.FAIL: ExitCode.FINDINGS, Verdict.INCONCLUSIVE: ExitCode.ENVIRONMENT}
 
 
 def conducted(
@@ -73,8 +70,7 @@ def conducted(
         return ExitCode.INTERRUPTED
     report = campaign.report()
     is_kept = _told(report, files, console, as_json=as_json)
-    code = _EXIT_CODES.get(report.verdict, ExitCode.CLEAN)
-    return code if is_kept or code is not ExitCode.CLEAN else ExitCode.ENVIRONMENT
+    return exit_code(report.verdict, is_kept=is_kept)
 
 
 def _told(report: LoadReport, files: ReportFiles, console: Console, *, as_json: bool) -> bool:

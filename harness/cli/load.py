@@ -178,26 +178,26 @@ def _handed_over(text: str) -> list[Scenario]:
     default="",
     callback=_sizes,
     metavar="1,2,4",
-    help="Pool sizes to try; default: those around the bend.",
+    help="For pool_sizing: pool sizes to try; default: those around the bend.",
 )
 @click.option(
     "--target-rate",
     type=FiniteRange(0, min_open=True),
-    help="Requests a second to serve; default: all it can.",
+    help="For pool_sizing: requests a second to serve; default: all it can.",
 )
 @click.option(
     "--replicas",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="That share the server, with --workers each.",
+    help="For pool_sizing: replicas that share the server, with --workers each.",
 )
 @click.option(
     "--surge",
     type=FiniteRange(1),
     default=2.0,
     show_default=True,
-    help="Replicas at once while a deployment rolls.",
+    help="For pool_sizing: replicas at once while a deployment rolls.",
 )
 @click.option("--i-own-this-target", is_flag=True, help="Allow a host that is not this machine.")
 @click.option(
@@ -231,7 +231,7 @@ def load(  # noqa: PLR0917 - one parameter per option
     output: Path,
     as_json: bool,  # noqa: FBT001 - passed by name
 ) -> None:
-    """Hold a load probe, or all of them (campaign), and judge what users, pool and server saw.
+    """Run a load probe, or all of them (campaign), and judge what users, pool and server saw.
 
     Without --host the application of [tool.harness] is served on its own PostgreSQL. With one, set
     HARNESS_TOKEN to have the probe of the application asked; what needs a server or a pool of our

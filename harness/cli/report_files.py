@@ -19,9 +19,12 @@ from rich.text import Text
 
 from harness.cli.answer import print_answer
 from harness.cli.screen import complain
-from harness.errors import MisuseError
+from harness.errors import ExitCode, MisuseError
+from harness.findings import Verdict
 
-__all__ = ["ReportFiles"]
+__all__ = ["ReportFiles", "exit_code"]
+
+_EXIT_CODES = {Verdict.FAIL: ExitCode.FINDINGS, Verdict.INCONCLUSIVE: ExitCode.ENVIRONMENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,17 @@ class ReportFiles:
         if not as_json:
             _print_files(files, console)
         return is_kept
+
+
+def exit_code(verdict: Verdict, *, is_kept: bool) -> ExitCode:
+    """Of a report.
+
+    Args:
+        verdict: What it says.
+        is_kept: Whether it is in its file; else nothing is clean, and what failed has failed.
+    """
+    code = _EXIT_CODES.get(verdict, ExitCode.CLEAN)
+    return code if is_kept or code is not ExitCode.CLEAN else ExitCode.ENVIRONMENT
 
 
 def _half_written(file: Path) -> Path:

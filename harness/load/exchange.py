@@ -9,20 +9,20 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from urllib.parse import urlsplit
 
 from locust.exception import CatchResponseError
 
 from harness.load.routes import without_method
-from harness.load.safety import address_of, unverified
+from harness.load.safety import unverified
+from harness.load.sending import connection_to, target_of
 from harness.load.users import HarnessUser
 
-__all__ = ["Head", "SocketOption", "exchange", "tell"]
+__all__ = ["FAILURES", "Head", "exchange", "tell"]
 
-SocketOption = tuple[int, int, int]
+_SocketOption = tuple[int, int, int]
 """As `socket.setsockopt` takes them: level, name, value."""
 FAILURES = (OSError, HTTPException)
 """What can go wrong on the way."""
@@ -38,7 +38,7 @@ class Head:
 
 @contextmanager
 def exchange(
-    user: HarnessUser, path: str, *, options: Sequence[SocketOption] = ()
+    user: HarnessUser, path: str, *, options: Sequence[_SocketOption] = ()
 ) -> Iterator[HTTPConnection]:
     """Send a GET for the block, at whose end the connection is closed, read or not.
 
@@ -50,51 +50,40 @@ def exchange(
     Raises:
         OSError: There is no connection.
     """
-    target = urlsplit(user.host or "")
-    is_secure = target.scheme == "https"
-    # The port is named, or `HTTPConnection` would take the end of an IPv6 address for one. So is
-    # the context, or each request would load the machine's certificates: 20 to 43 ms, in which no
-    # other user runs [measured]. The socket is wrapped by hand.
-    where = address_of(user.host or "")
-    connection = (
-        HTTPSConnection(*where, context=unverified()) if is_secure else HTTPConnection(*where)
-    )
+    url = user.host or ""
+    connection = connection_to(url, wait_seconds=user.network_timeout)
     try:
         connection.sock = _connected(connection, user.network_timeout, options)
-        if is_secure:
+        if isinstance(connection, HTTPSConnection):
             connection.sock = unverified().wrap_socket(
                 connection.sock, server_hostname=connection.host
             )
-        connection.request(
-            "GET", target.path.rstrip("/") + path, headers=user.default_headers or {}
-        )
+        connection.request("GET", target_of(url, path), headers=user.default_headers or {})
         yield connection
     finally:
         connection.close()
 
 
 def _connected(
-    target: HTTPConnection, timeout_seconds: float, options: Sequence[SocketOption]
+    target: HTTPConnection, timeout_seconds: float, options: Sequence[_SocketOption]
 ) -> socket.socket:
     """As `socket.create_connection`, which knows no options to set before it connects."""
     failure = OSError(f"{target.host} has no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(
         target.host, target.port, type=socket.SOCK_STREAM
     ):
-        opened = socket.socket(family, kind, protocol)
         try:
-            opened.settimeout(timeout_seconds)
-            for option in options:
-                with suppress(OSError):  # not every kernel takes each of them
-                    opened.setsockopt(*option)
-            opened.connect(address)
-        except BaseException as error:
-            opened.close()
-            if not isinstance(error, OSError):
-                raise
+            with ExitStack() as given_up:
+                opened = given_up.enter_context(socket.socket(family, kind, protocol))
+                opened.settimeout(timeout_seconds)
+                for option in options:
+                    with suppress(OSError):  # not every kernel takes each of them
+                        opened.setsockopt(*option)
+                opened.connect(address)
+                given_up.pop_all()
+                return opened
+        except OSError as error:  # or the kernel lacks the family of this one
             failure = error
-        else:
-            return opened
     raise failure
 
 
@@ -118,7 +107,7 @@ def tell(
     if head is not None and error is None and head.status_code >= _CLIENT_ERROR:
         error = CatchResponseError(f"status code {head.status_code}")
     user.environment.events.request.fire(
-        request_type=name.partition(" ")[0],
+        request_type="GET",
         name=without_method(name),
         response_time=(time.monotonic() - began_seconds) * 1000,
         response_length=0,

@@ -1,6 +1,6 @@
 """A headless run that says neither how many users nor how long is a campaign: handed over here.
 
-Locust patches the process that it is in, so the probes are held by another one. This process
+Locust patches the process that it is in, so the probes are run by another one. This process
 becomes that one, by exec: same terminal, same Ctrl-C, same exit code, and nobody in between who
 would have to pass them on.
 """
@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,12 @@ from typing import NoReturn
 
 import psutil
 from locust import User
+from locust.argument_parser import LocustArgumentParser, default_args_dict, get_parser
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from harness.errors import MisuseError
+from harness.load.division import Division, divided
 from harness.load.options import HANDED_ON
 from harness.load.sending_headers import VARIABLE, as_variable, headers_said
 from harness.load.session import say
@@ -29,7 +32,15 @@ from harness.load.session import say
 __all__ = ["choose_steady_mix", "hand_over", "is_campaign"]
 
 _STEADY = "browse"
-_OF_ONE_RUN = ("result", "keep_requests", "arrival_rate", "warm_up")
+_OF_ONE_RUN = frozenset(
+    {
+        *("result", "keep_requests", "arrival_rate", "warm_up", "longest", "write", "keys"),
+        *("owned", "announce", "stepped"),
+    }
+)
+"""Of ours; of Locust's all but those that `harness.load.division` knows."""
+_NO_OPTION = "harness_"
+"""What the harness puts beside the options, for workers."""
 _PACKAGE = Path(__file__).parent
 
 
@@ -55,18 +66,20 @@ def choose_steady_mix(environment: Environment) -> None:
 
 
 def hand_over(environment: Environment) -> NoReturn:
-    """Become the process that holds the probes of the user classes.
+    """Become the process that runs the probes of the user classes.
 
     Raises:
-        MisuseError: Something was asked for that makes sense for a single run alone.
+        MisuseError: Something was asked for that probes cannot do.
     """
     options = environment.parsed_options
-    _require_campaign(environment)
+    division = _division(environment)
+    _require_campaign(environment, division)
+    _require_known(environment, division)
     arguments = [
         *("load", "campaign", "--scenarios", json.dumps(list(_scenarios(environment)))),
         *(("--host", environment.host) if environment.host else ()),
-        *_handed_on(environment),
-        *(("--", "--processes", str(options.processes)) if options and options.processes else ()),
+        *division.of_campaign,
+        *("--", *division.of_each_locust),
     ]
     if options is not None:
         # Not among the arguments, which everybody on the machine can read.
@@ -79,14 +92,39 @@ def hand_over(environment: Environment) -> NoReturn:
     os.execv(sys.executable, [sys.executable, "-m", "harness", *arguments])  # noqa: S606 - our own interpreter
 
 
-def _require_campaign(environment: Environment) -> None:
+def _division(environment: Environment) -> Division:
+    parser = get_parser()
+    said = {
+        name: value
+        for name, value in vars(environment.parsed_options).items()
+        if not name.startswith(_NO_OPTION) and not _is_secret(name, parser)
+    }
+    return divided(
+        said,
+        defaults={name: parser.get_default(name) for name in said},
+        of_campaign=HANDED_ON,
+        of_one_run={*default_args_dict(), *_OF_ONE_RUN},
+    )
+
+
+def _is_secret(name: str, parser: LocustArgumentParser) -> bool:
+    """Whether it shall not stand on the command line, which everybody can read, unless it does.
+
+    The environment, from where it is then, is that of each Locust, too.
+    """
+    option = f"--{name.replace('_', '-')}"
+    is_typed = any(word.partition("=")[0] == option for word in sys.argv)
+    return name in parser.secret_args_included_in_web_ui and not is_typed
+
+
+def _require_campaign(environment: Environment, division: Division) -> None:
     options = environment.parsed_options
-    given = [name for name in _OF_ONE_RUN if getattr(options, name, None)]
-    if given:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+    if division.refused:
         raise MisuseError(
-            f"{names}: of a single run, but without -u and -t all probes are held, in many runs",
-            remedy="give -u and -t, or hold one probe: harness load browse -- --arrival-rate 100",
+            f"{', '.join(division.refused)}: of a single run, but without -u and -t all probes "
+            "are run, each in several runs that ask for more than your tasks do",
+            remedy="leave it out and name the classes to load at the end of the command; or give "
+            "-u and -t for one run; or run one probe: harness load browse -- --arrival-rate 100",
         )
     if isinstance(environment.runner, MasterRunner) and not (options and options.processes):
         raise MisuseError(
@@ -94,6 +132,28 @@ def _require_campaign(environment: Environment) -> None:
             "and workers that were started by hand do not",
             remedy="give -u and -t for one run with these workers, or --processes for all probes",
         )
+
+
+def _require_known(environment: Environment, division: Division) -> None:
+    """Ask the file of each class by itself, as the probes will: one option may be of another file.
+
+    Raises:
+        MisuseError: One does not know an option.
+    """
+    options = [word for word in division.of_each_locust if not word.startswith("--processes")]
+    held = (each for each in environment.user_classes if hasattr(each, "probe"))
+    files = dict.fromkeys(map(inspect.getfile, held))
+    for file in files if options else ():
+        command = [sys.executable, "-m", "locust", "-f", file, *options, "--list"]
+        asked = subprocess.run(  # noqa: S603 - our own interpreter
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        if asked.returncode:
+            raise MisuseError(
+                f"{Path(file).name} does not take {' '.join(options)}, and probes run it by itself",
+                where="\n".join(asked.stderr.splitlines()[-1:]),
+                remedy="name classes of files that do at the end of the command",
+            )
 
 
 def _scenarios(environment: Environment) -> Iterator[dict[str, object]]:
@@ -114,17 +174,6 @@ def _scenarios(environment: Environment) -> Iterator[dict[str, object]]:
 
 def _probe_of(user: type[User]) -> str:
     return str(getattr(user, "probe", _STEADY))
-
-
-def _handed_on(environment: Environment) -> Iterator[str]:
-    options = environment.parsed_options
-    for name in HANDED_ON:
-        value = getattr(options, name, None)
-        option = f"--{name.replace('_', '-')}"
-        if value is True:
-            yield option
-        elif value:
-            yield from (option, str(value))
 
 
 def _end_forked_workers() -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from textwrap import wrap
 
 from harness.checks.load.validity import DROPPED_SHARE, GENERATOR_CPU, NO_PROBE
-from harness.checks.steady_load import connections_returned, pool_timeouts, steady_answers
+from harness.checks.steady_load import pool_timeouts, steady_answers
 from harness.errors import ExitCode
 from harness.findings import ProbeVerdict, Verdict
 from harness.load.pools_seen import PoolsSeen
@@ -115,11 +115,8 @@ def _of_pools(result: LoadResult, seen: PoolsSeen | None) -> Iterator[ProbeVerdi
         yield ProbeVerdict("pool", Verdict.SKIPPED, NO_PROBE)
         return
     story = replace(load_story(result, None), pools=seen.pools)
-    for verdict in (pool_timeouts(story), connections_returned(story)):
-        # What one process shows is so; that nothing happened, none can say for another.
-        is_told = verdict.verdict is Verdict.FAIL or not seen.why_unread
-        yield (
-            verdict
-            if is_told
-            else replace(verdict, verdict=Verdict.INCONCLUSIVE, summary=seen.why_unread)
-        )
+    timeouts = pool_timeouts(story)
+    # What one process shows is so; that nothing happened, none can say for another.
+    is_told = timeouts.verdict is Verdict.FAIL or not seen.why_unread
+    yield timeouts if is_told else ProbeVerdict("pool", Verdict.INCONCLUSIVE, seen.why_unread)
+    yield seen.leak or ProbeVerdict("leak", Verdict.INCONCLUSIVE, seen.why_unread)

@@ -21,10 +21,10 @@ from harness.load.routes import without_method
 from harness.load.tally import Answer
 from harness.load.users import HarnessUser
 
-__all__ = ["LONGEST_PATIENCE_SECONDS", "SHARE_LEAVING", "LeavingUser"]
+__all__ = ["LeavingUser"]
 
-SHARE_LEAVING = 0.75
-LONGEST_PATIENCE_SECONDS = 1.0
+_SHARE_LEAVING = 0.75
+_LONGEST_PATIENCE_SECONDS = 1.0
 _EARLIEST, _LATEST = 0.1, 0.9
 """Shares of what an answer usually takes."""
 
@@ -35,7 +35,7 @@ def _add_option(parser: ArgumentParser) -> None:
         "--share-leaving",
         metavar="SHARE",
         type=float,
-        default=SHARE_LEAVING,
+        default=_SHARE_LEAVING,
         help="Share of the requests (0 to 1) whose client leaves before the answer, where a "
         "scenario has such clients",
     )
@@ -69,7 +69,7 @@ class LeavingUser(HarnessUser):
         usual_seconds = known.percentile(0.5)
         patience_seconds = min(
             random.uniform(_EARLIEST, _LATEST) * usual_seconds,  # noqa: S311 - no secret
-            LONGEST_PATIENCE_SECONDS,
+            _LONGEST_PATIENCE_SECONDS,
         )
         self._leave(name, path, patience_seconds)
         mean_seconds = known.sum_seconds / known.count
@@ -77,7 +77,7 @@ class LeavingUser(HarnessUser):
 
     def _is_leaving(self) -> bool:
         options = self.environment.parsed_options
-        share = options.share_leaving if options is not None else SHARE_LEAVING
+        share = options.share_leaving if options is not None else _SHARE_LEAVING
         return random.random() < share  # noqa: S311 - no secret
 
     def _leave(self, name: str, path: str, patience_seconds: float) -> None:

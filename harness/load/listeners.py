@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -15,6 +16,7 @@ from typing import Any, NoReturn
 import gevent
 import gevent.os
 from locust import events
+from locust.argument_parser import get_empty_argument_parser
 from locust.env import Environment
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
@@ -23,6 +25,7 @@ from harness.load.distributed import connect, on_quitting, on_stopping
 from harness.load.handover import choose_steady_mix, hand_over, is_campaign
 from harness.load.options import add_options
 from harness.load.own_port import give_own_port
+from harness.load.plan_file import read_plan
 from harness.load.routes import route_of
 from harness.load.safety import require_short_run
 from harness.load.session import Session, say
@@ -31,6 +34,7 @@ from harness.load.tally import answer_of
 from harness.load.target import aim, hold_to_target
 from harness.private_output import private_output
 from harness.scan.items import items_in
+from harness.unread import outlive_readers
 
 __all__ = ["register", "session_of"]
 
@@ -44,7 +48,9 @@ def register() -> None:
     session = events.harness_session = Session()  # type: ignore[attr-defined] # one per process, as the events
     events.init_command_line_parser.add_listener(_guard)
     events.init_command_line_parser.add_listener(add_options)
-    events.init_command_line_parser.add_listener(give_own_port)
+    events.init_command_line_parser.add_listener(
+        lambda parser, **_: give_own_port(parser, reader=get_empty_argument_parser(add_help=False))
+    )
     events.init.add_listener(lambda environment, **_: _init(session, environment))
     events.test_start.add_listener(lambda environment, **_: start(session, environment))
     events.test_stopping.add_listener(lambda environment, **_: _stopping(session, environment))
@@ -63,6 +69,8 @@ def _guard(**_: object) -> None:
     """Until `_init`: Locust makes its parser again for each page of the web UI that it shows."""
     if signal.getsignal(signal.SIGINT) is not _leave:
         signal.signal(signal.SIGINT, _leave)
+        # Ctrl-C ends the reader of a pipe, too. Before Locust hands the streams to its loggers.
+        outlive_readers()
 
 
 def _init(session: Session, environment: Environment) -> None:
@@ -100,11 +108,10 @@ def _require_sense(environment: Environment) -> None:
     if options is None:
         return
     require_short_run(options.run_time, longest_seconds=options.longest)
-    if options.result and not Path(options.result).absolute().parent.is_dir():
-        raise MisuseError(
-            f"--result {options.result} cannot be written: there is no such folder",
-            remedy="make the folder, or name a file in another one",
-        )
+    if options.plan:
+        read_plan(Path(options.plan))
+    if options.result:
+        _require_place(Path(options.result))
     if options.keep_requests and isinstance(environment.runner, MasterRunner):
         raise MisuseError(
             "--keep-requests is for one process, and a master sends nothing itself",
@@ -115,12 +122,25 @@ def _require_sense(environment: Environment) -> None:
         raise MisuseError("--stepped is for one user, with --owned and --announce")
 
 
+def _require_place(result: Path) -> None:
+    if not result.absolute().parent.is_dir():
+        raise MisuseError(
+            f"--result {result} cannot be written: there is no such folder",
+            remedy="make the folder, or name a file in another one",
+        )
+    if result.is_dir():
+        raise MisuseError(
+            f"--result {result} cannot be written: it is a folder", remedy="name a file in it"
+        )
+
+
 def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
     """End at once, without an exception: one that is raised inside gevent's hub can be lost.
 
     What was started stops by itself, as its standard input ends with this process.
     """
-    os.write(2, b"harness: interrupted; what was started stops\n")
+    with suppress(OSError):  # nobody reads it any more
+        os.write(2, b"harness: interrupted; what was started stops\n")
     os._exit(ExitCode.INTERRUPTED)
 
 
@@ -165,8 +185,12 @@ def _has_quit(environment: Environment) -> bool:
 
 def _end_here(session: Session, environment: Environment) -> NoReturn:
     """Where Locust does not come to its end, which would be the place."""
-    session.conclude(environment)
-    os._exit(ExitCode.INTERRUPTED)
+    try:
+        session.conclude(environment)
+    except Exception as error:  # noqa: BLE001 - Locust would go on, and nothing end it any more
+        say(f"what is known cannot be told: {error!r}")
+    finally:
+        os._exit(ExitCode.INTERRUPTED)
 
 
 def _note_interruption(session: Session, environment: Environment) -> None:

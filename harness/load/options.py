@@ -6,12 +6,10 @@ Two kinds: of a single run, and of the campaign that a headless run without user
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
-from pathlib import Path
 
 from locust.util.timespan import parse_timespan
 
 from harness.errors import MisuseError
-from harness.load.plan_file import read_plan
 from harness.load.sending_headers import header_of
 
 __all__ = [
@@ -19,7 +17,7 @@ __all__ = [
     "HANDED_ON",
     "LONGEST_SECONDS",
     "add_options",
-    "is_of_command_line",
+    "own_options",
 ]
 
 LONGEST_SECONDS = 600
@@ -40,32 +38,25 @@ HANDED_ON = (
 )
 """Options that ``harness load`` takes as well, by the same names: a campaign hands them on, and
 what they may be is for the other side to say."""
-_OF_COMMAND_LINE = frozenset(
-    {
-        *("i_own_this_target", "longest", "result", "header", "owned", "announce", "stepped"),
-        *("harness_headers", "harness_run", "harness_users"),
-    }
-)
-"""The last ones are no options: the harness puts them beside these, for workers."""
 _MOST_SECONDS = 24 * 3600
 
 
-def is_of_command_line(name: str) -> bool:
-    """Whether only who starts Locust may say it, and nobody through the web UI's form.
-
-    What may be loaded and for how long, files to write, secrets, the owner of the process.
-
-    Args:
-        name: Of an option, as Locust's form and namespace have it.
-    """
-    return name in _OF_COMMAND_LINE
-
-
 def add_options(parser: ArgumentParser) -> None:
-    """Add ours to Locust's parser; the scenarios are in the list of the web UI by default."""
+    """Add ours to Locust's parser; the scenarios are in the list of the web UI by default.
+
+    None asks anything but its text: Locust parses the command line again for each page of the web
+    UI, and what is refused there ends the run.
+    """
     parser.set_defaults(class_picker=True)
     _add_options_of_runs(parser)
     _add_options_of_campaigns(parser)
+
+
+def own_options() -> frozenset[str]:
+    """The names of all of them, as Locust's form and namespace have them."""
+    parser = ArgumentParser()
+    add_options(parser)
+    return frozenset(vars(parser.parse_args([])))
 
 
 def _add_options_of_campaigns(parser: ArgumentParser) -> None:
@@ -83,7 +74,6 @@ def _add_options_of_runs(parser: ArgumentParser) -> None:
     group.add_argument(
         "--plan",
         metavar="FILE",
-        type=_plan,
         default="",
         help="JSON list of [route, path] to request",
     )
@@ -163,16 +153,6 @@ def _add_options_of_runs(parser: ArgumentParser) -> None:
         action="store_true",
         help="Say on standard output, as JSON, when counting begins and ends, and nothing else",
     )
-
-
-def _plan(text: str) -> str:
-    """The file, which other processes read again; here so that a wrong one ends the command."""
-    try:
-        if text:
-            read_plan(Path(text))
-    except MisuseError as error:
-        raise ArgumentTypeError(error.what) from error
-    return text
 
 
 def _header(text: str) -> str:

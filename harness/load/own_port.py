@@ -23,33 +23,37 @@ _NAMED_BY = {
 """What has to do with a master that somebody else started, or knows: option and variable."""
 
 
-def give_own_port(parser: ArgumentParser) -> None:
+def give_own_port(parser: ArgumentParser, *, reader: ArgumentParser) -> None:
     """Let master and workers of ``--processes`` meet where nobody else listens.
 
     Args:
         parser: Locust's.
+        reader: One that knows no option yet, and reads the configuration files that Locust does.
     """
-    if forks_its_workers(sys.argv[1:], os.environ):
+    if forks_its_workers(sys.argv[1:], os.environ, reader=reader):
         # Of all addresses, as Locust takes it.
         with socket.create_server(("", 0)) as free:
             port = free.getsockname()[1]
         parser.set_defaults(master_bind_port=port, master_port=port)
 
 
-def forks_its_workers(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+def forks_its_workers(
+    arguments: Sequence[str], environment: Mapping[str, str], *, reader: ArgumentParser
+) -> bool:
     """Whether a command starts a master and its workers, and names no port for them.
 
     Args:
         arguments: Of the command; what is written shorter than it is called is not recognized.
         environment: Which Locust reads as well.
+        reader: Gets the options that matter.
     """
-    parser = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--processes", default=environment.get("LOCUST_PROCESSES"))
-    parser.add_argument("--worker", action="store_true")
-    parser.add_argument("--master-port", default=None)
-    parser.add_argument("--master-bind-port", default=None)
+    reader.allow_abbrev = reader.exit_on_error = False
+    reader.add_argument("--processes", default=environment.get("LOCUST_PROCESSES"))
+    reader.add_argument("--worker", action="store_true")
+    reader.add_argument("--master-port", default=None)
+    reader.add_argument("--master-bind-port", default=None)
     try:
-        said = vars(parser.parse_known_args(arguments)[0])
+        said = vars(reader.parse_known_args(arguments)[0])
     except ArgumentError:
         return False  # Locust refuses it as well
     is_named = any(

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from harness.errors import MisuseError
-from harness.load.routes import Plan
+from harness.load.routes import Plan, route_of, without_method
 
 __all__ = ["read_plan"]
 
@@ -25,7 +25,8 @@ def read_plan(file: Path) -> Plan:
             ``[["GET /users/{id}", "/users/7"]]``.
 
     Raises:
-        MisuseError: It cannot be read, or is no such list; with what is wrong of it.
+        MisuseError: It cannot be read, is no such list, or asks for another operation than GET;
+            with what is wrong of it.
     """
     try:
         rows = json.loads(file.read_text(encoding="utf-8"))
@@ -46,7 +47,14 @@ def _route(file: Path, number: int, row: object) -> tuple[str, str]:
         raise _is_none(
             file, f"the path of entry {number}, {json.dumps(path)}, does not begin with /"
         )
-    return name, path
+    route = route_of("GET", name)
+    method, _, _ = route.partition(" ")
+    if without_method(route) != route and method != "GET":
+        raise MisuseError(
+            f"entry {number} of {file}, {json.dumps(name)}, would be requested by GET",
+            remedy="write Locust classes of your own, which send what they like",
+        )
+    return route, path
 
 
 def _is_text(part: object) -> bool:

@@ -78,8 +78,8 @@ class _Taking:
 
 
 def _read(file: str) -> Plan:
-    """A plan that the web UI's form has named; the command line's was read before."""
+    """Anew for each run of the web UI: somebody may have edited it since it was checked."""
     try:
         return read_plan(Path(file))
     except MisuseError as error:
-        raise StopTest(error.what) from error
+        raise StopTest(f"{error.what}; {error.remedy}") from error

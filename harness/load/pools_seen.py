@@ -5,14 +5,16 @@ Each process by itself, because what has leaked in one of them does not come bac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 
 from harness.capture.differences import load_window
 from harness.capture.growth import Json
 from harness.capture.traffic import PoolRow
 from harness.capture.windows import ClientWindow
+from harness.checks.load.leak import leak
 from harness.checks.load.validity import unread
+from harness.findings import ProbeVerdict
 from harness.load.story import pool_row
 from harness.rig.protocol import Stretch
 
@@ -26,6 +28,8 @@ class PoolsSeen:
     pools: tuple[PoolRow, ...]
     why_unread: str = ""
     """Why others were not; empty if all were."""
+    leak: ProbeVerdict | None = None
+    """Whether all connections came back; None where no process was read."""
 
 
 def pools_seen(stretch: Stretch, client: ClientWindow) -> PoolsSeen | None:
@@ -46,7 +50,10 @@ def pools_seen(stretch: Stretch, client: ClientWindow) -> PoolsSeen | None:
         client=client,
         before=stretch.before,
         after=latest,
-        at_rest=stretch.at_rest,
+        at_rest={
+            pid: {**status, "outstanding": _of_run(status, stretch.before.get(pid))}
+            for pid, status in stretch.at_rest.items()
+        },
         silent=stretch.silent,
     )
     if not whole.processes:
@@ -63,22 +70,23 @@ def pools_seen(stretch: Stretch, client: ClientWindow) -> PoolsSeen | None:
             silent=stretch.silent,
         )
         suffix = "" if is_one else f" of process {pid}"
-        out = [] if pid not in stretch.at_rest else list(_out(status, earlier.get(pid)))
-        rows += [pool_row(pool, suffix=suffix, out=out.count(pool.name)) for pool in window.pools]
-    return PoolsSeen(tuple(rows), unread(whole, at_rest=True))
+        taken = [] if pid not in stretch.at_rest else _of_run(status, earlier.get(pid))
+        out = Counter(checkout["pool"] for checkout in taken)
+        rows += [pool_row(pool, suffix=suffix, out=out[pool.name]) for pool in window.pools]
+    returned = leak(whole, may_be_unused=True).verdict
+    return PoolsSeen(tuple(rows), unread(whole, at_rest=True), returned)
 
 
-def _out(status: Json, earlier: Json | None) -> Iterator[str]:
-    """The pool of each connection that is out, and was taken since the earlier reading.
+def _of_run(status: Json, earlier: Json | None) -> list[Json]:
+    """The connections that are out, and were taken since the earlier reading.
 
-    By the process's own clock, in which nobody's answer is late. What a request holds that still
-    works has not leaked.
+    By the process's own clock, in which nobody's answer is late.
     """
     since_seconds = 0.0
     if earlier is not None and earlier["boot_id"] == status["boot_id"]:
         since_seconds = earlier["uptime_seconds"]
-    for checkout in status["outstanding"]:
-        is_of_run = status["uptime_seconds"] - checkout["age_seconds"] >= since_seconds
-        is_in_use = checkout["route"] and not checkout["has_request_ended"]
-        if is_of_run and not is_in_use:
-            yield checkout["pool"]
+    return [
+        checkout
+        for checkout in status["outstanding"]
+        if status["uptime_seconds"] - checkout["age_seconds"] >= since_seconds
+    ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -81,8 +82,12 @@ class LoadResult:
         }
         # In one step: whoever waits for the file must not read half of it.
         part = file.with_name(f"{file.name}.part")
-        part.write_text(json.dumps(data), encoding="utf-8")
-        part.replace(file)
+        try:
+            part.write_text(json.dumps(data), encoding="utf-8")
+            part.replace(file)
+        finally:
+            with suppress(OSError):
+                part.unlink()
 
     @classmethod
     def read(cls, file: Path) -> LoadResult:

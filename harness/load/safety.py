@@ -109,6 +109,12 @@ def require_answer(host: str) -> None:
 
 def _name_in(host: str) -> str:
     """The name in a URL that can be loaded."""
+    authority = (host.partition("://")[2] or host).partition("/")[0]
+    if "@" in authority:
+        raise MisuseError(
+            "the URL of --host names a user, and would be told in errors and reports",
+            remedy="leave name and password out: --header 'Authorization: Basic …' sends them",
+        )
     try:
         parts = urlsplit(host)
         name = parts.hostname if parts.scheme in _SCHEMES and parts.port != 0 else None

@@ -19,7 +19,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from harness.capture.reckoning import Write
-from harness.errors import ExitCode, HarnessError, MisuseError
+from harness.errors import ExitCode, HarnessError
 from harness.findings import ProbeVerdict, Verdict
 from harness.load.judgement import exit_code, interrupted_line, judged_load, line_of
 from harness.load.result import LoadResult
@@ -138,13 +138,13 @@ class Session:
         else:
             result = replace(result, verdicts=tuple(self._verdicts(result)))
             code, lines = exit_code(result.verdicts), list(map(line_of, result.verdicts))
-        options = environment.parsed_options
+        options, is_kept = environment.parsed_options, True
         try:
             _tell(*lines)
         finally:  # neither is lost with the other
             if options is not None and options.result:
-                _write(result, Path(options.result))
-        return int(code)
+                is_kept = _is_written(result, Path(options.result))
+        return int(code if is_kept or code is not ExitCode.CLEAN else ExitCode.ENVIRONMENT)
 
     def _without_a_run(self, environment: Environment) -> int | None:
         if self.is_interrupted:
@@ -170,14 +170,13 @@ def _tell(*lines: str) -> None:
     print(*lines, sep="\n", flush=True)  # noqa: T201 - the answer
 
 
-def _write(result: LoadResult, file: Path) -> None:
+def _is_written(result: LoadResult, file: Path) -> bool:
     try:
         result.write(file)
     except OSError as error:
-        raise MisuseError(
-            f"--result {file} cannot be written: {error.strerror}",
-            remedy="name a file in a folder that you may write to; the verdicts above hold",
-        ) from error
+        say(f"--result {file} cannot be written: {error.strerror}; the verdicts above hold")
+        return False
+    return True
 
 
 def _is_headless(options: Namespace | None) -> bool:

@@ -10,7 +10,7 @@ import time
 
 import gevent
 from locust.env import Environment
-from locust.runners import STATE_RUNNING, MasterRunner, WorkerRunner
+from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, WorkerRunner
 
 from harness.load.arrivals import Arrivals
 from harness.load.distributed import tell_workers_to_count
@@ -71,7 +71,9 @@ def begin(session: Session, environment: Environment) -> None:
     session.is_counting_items = options.count_items
     session.reporter.reset()
     if isinstance(runner, MasterRunner):
-        session.book.start(client.id for client in runner.clients.all)
+        # Locust keeps one that died for a minute: nothing of this run is its to report.
+        here = (client.id for client in runner.clients.all if client.state != STATE_MISSING)
+        session.book.start(here)
     if not isinstance(runner, WorkerRunner):
         gevent.spawn(_watch, session, environment)
 

@@ -5,18 +5,21 @@ The web UI's form takes any host at any time, so it is not only asked about at t
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import flask
 import gevent
+from locust.argument_parser import ui_extra_args_dict
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING
 from werkzeug.datastructures import MultiDict
 
 from harness.errors import HarnessError
-from harness.load.options import is_of_command_line
+from harness.load.options import own_options
 from harness.load.safety import require_answer, require_own_target
 from harness.load.sending import is_same_origin
 from harness.load.sending_headers import headers_said
@@ -26,6 +29,15 @@ from harness.served import ServedApplication, serving
 __all__ = ["aim", "give_headers", "headers_sent", "hold_to_target", "require_same_target"]
 
 _UNDER_WAY = frozenset({STATE_RUNNING, STATE_SPAWNING})
+_OF_FORM = frozenset(
+    {
+        *("user_count", "spawn_rate", "run_time", "profile"),
+        *("host", "user_classes", "shape_class"),
+    }
+)
+"""Fields that Locust's page has by itself."""
+_OF_CLASS = frozenset({"user_class_name", "tasks", "weight", "fixed_count", "host"})
+"""What that page may set of a class; Locust would set whatever is named."""
 
 
 def aim(session: Session, environment: Environment) -> None:
@@ -112,35 +124,55 @@ def require_same_target(session: Session, environment: Environment) -> None:
 
 
 def hold_to_target(session: Session, environment: Environment) -> None:
-    """Refuse what a form of the web UI may not say, before Locust reads it.
+    """Refuse what the page of the web UI does not ask for, before Locust reads it.
 
-    Locust takes every option from it, shown there or not: whoever reaches the form could own any
-    target. And it sets the host before it tells anybody, and nobody at all where a run goes on, so
-    that another number of users would be a chance to name another host.
+    Locust takes every option from a form, shown there or not: whoever reaches it could own any
+    target, and have any file written. And it sets the host before it tells anybody, and nobody at
+    all where a run goes on, so that another number of users would be a chance to name another host.
     """
     app = environment.web_ui.app if environment.web_ui is not None else None
     if app is None:
         return
 
+    # Those that scenarios have added themselves are shown, too.
+    shown = _OF_FORM | (ui_extra_args_dict().keys() - own_options())
+
     @app.before_request
-    def refuse() -> dict[str, Any] | None:
-        request = flask.request
-        if request.method != "POST" or not request.path.endswith("/swarm"):
-            return None
-        told = (
-            _why_not_said_here(request.form)
-            or _why_not_now(session, environment, request.form)
-            or _why_not_there(session, environment, request.form)
-        )
+    def refuse() -> tuple[dict[str, Any], HTTPStatus] | None:
+        request, told, status = flask.request, "", HTTPStatus.BAD_REQUEST
+        if request.method == "POST" and request.path.endswith("/swarm"):
+            status = HTTPStatus.OK  # else the page would not show why
+            told = (
+                _why_not_said_here(request.form, shown)
+                or _why_not_now(session, environment, request.form)
+                or _why_not_there(session, environment, request.form)
+            )
+        elif request.method == "POST" and request.path.endswith("/user"):
+            told = _why_not_of_class(session, request.data)
         if not told:
             return None
         say(told)
-        return {"success": False, "message": told, "host": session.host}
+        return {"success": False, "message": told, "host": session.host}, status
 
 
-def _why_not_said_here(form: Iterable[str]) -> str:
-    named = ", ".join(name for name in form if is_of_command_line(name))
+def _why_not_said_here(names: Iterable[str], known: frozenset[str]) -> str:
+    named = ", ".join(repr(name) for name in names if name not in known)
     return f"{named} is said on the command line, or not at all" if named else ""
+
+
+def _why_not_of_class(session: Session, said: bytes) -> str:
+    try:
+        settings = json.loads(said)
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
+        return "what is to be set of a class is a JSON object"
+    if named := ", ".join(repr(name) for name in settings if name not in _OF_CLASS):
+        return f"{named} is said in the class, or not at all"
+    # The page sends an empty one along where no run has begun.
+    if settings.get("host") in (None, "", session.host):
+        return ""
+    return f"users load {session.host}: another host is named where a run is started"
 
 
 def _why_not_now(session: Session, environment: Environment, form: MultiDict[str, str]) -> str:

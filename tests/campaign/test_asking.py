@@ -10,17 +10,11 @@ from http.client import HTTPResponse, HTTPSConnection, IncompleteRead
 
 import pytest
 
-from harness.campaign.asking import (
-    FAILURES,
-    asked,
-    connection_to,
-    is_streamed,
-    read_whole,
-    target_of,
-)
+from harness.campaign.asking import FAILURES, asked, is_streamed, read_whole
 from harness.campaign.drought.side import side_probe
 from harness.campaign.drought.trials import tried
 from harness.campaign.probes.streaming_rows import Body, body_of
+from harness.load.sending import connection_to, target_of
 from harness.served import ServedApplication, Worker
 from tests.load.conftest import CountingServer, told_by_probe
 

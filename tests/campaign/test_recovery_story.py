@@ -7,7 +7,14 @@ from dataclasses import replace
 import pytest
 
 from harness.campaign.ground import Slice
-from harness.campaign.recovering.story import Held, Stay, joined, picture_of, story_of
+from harness.campaign.recovering.story import (
+    Held,
+    Stay,
+    joined,
+    most_connections,
+    picture_of,
+    story_of,
+)
 from harness.capture.traffic import Distribution, Outcome
 from harness.capture.windows import (
     ClientWindow,
@@ -81,12 +88,14 @@ def held(*samples: Sample) -> Held:
     )
 
 
+WINDOW = measured().window
+HALF_READ = replace(WINDOW, pools=(POOL,), unread=(UnreadProcess(2, Reading.END, "it timed out"),))
 GOOD = tuple(sample(0.1 * number) for number in range(8))
 BACK = tuple(sample(2.3 + 0.1 * number) for number in range(8))
 
 
 def test_the_facts_are_those_of_the_stretch() -> None:
-    story = story_of(held(*GOOD, sample(1.2, Outcome.ERROR), *BACK), Stay(0.02, 5))
+    story = story_of(held(*GOOD, sample(1.2, Outcome.ERROR), *BACK), Stay(0.02, 5, 10))
 
     assert (story.good_before, len(story.met), story.failed_during) == (8, 1, 1)
     assert story.recovery_seconds == pytest.approx(0.4)
@@ -131,22 +140,17 @@ def test_what_the_application_refuses_is_no_failure() -> None:
 
 
 def test_without_a_bound_of_a_pool_there_is_none_of_all() -> None:
-    (only,) = held(*GOOD).slices
-    window = replace(only.window, pools=(POOL, replace(POOL, size=None)))
+    unbounded = replace(WINDOW, pools=(POOL, replace(POOL, size=None)))
 
-    story = story_of(replace(held(*GOOD), slices=(replace(only, window=window),)), Stay())
-
-    assert story.most_connections is None
+    assert most_connections((unbounded, unbounded)) is None
 
 
 def test_pools_of_a_process_that_was_not_read_are_no_bound() -> None:
-    (only,) = held(*GOOD).slices
-    silent = UnreadProcess(2, Reading.END, "it timed out")
-    window = replace(only.window, unread=(silent,))
+    assert most_connections((HALF_READ,)) is None
 
-    story = story_of(replace(held(*GOOD), slices=(replace(only, window=window),)), Stay())
 
-    assert story.most_connections is None
+def test_the_bound_is_that_of_a_window_in_which_every_process_was_read() -> None:
+    assert most_connections((HALF_READ, WINDOW, HALF_READ)) == 10
 
 
 def test_two_stretches_become_one() -> None:

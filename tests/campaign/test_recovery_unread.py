@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
@@ -60,7 +60,12 @@ class Recorded(Ground):
 
 
 def measured(
-    before: Statuses, after: Statuses, at_rest: Statuses, *silent: UnreadProcess, at: float = 100.0
+    before: Statuses,
+    after: Statuses,
+    at_rest: Statuses,
+    *silent: UnreadProcess,
+    at: float = 100.0,
+    samples: tuple[Sample, ...] = GOOD,
 ) -> Slice:
     window = load_window(
         seconds=4.0, client=client(), before=before, after=after, at_rest=at_rest, silent=silent
@@ -76,7 +81,7 @@ def measured(
         silent=silent,
         series=(),
     )
-    return Slice(window, LoadResult(at, 4.0, 2, Tally(), samples=GOOD), stretch)
+    return Slice(window, LoadResult(at, 4.0, 2, Tally(), samples=samples), stretch)
 
 
 def judged(last: Slice, *, is_ours: bool) -> Judged:
@@ -137,6 +142,15 @@ def test_a_process_that_is_silent_says_why() -> None:
 
     assert told.verdict.verdict is Verdict.INCONCLUSIVE
     assert told.verdict.summary.endswith("it timed out after 5 s")
+
+
+def test_dead_connections_are_known_by_their_number_where_it_was_read_before() -> None:
+    silent = UnreadProcess(ME, Reading.END, "it timed out after 5 s")
+    samples = (replace(GOOD[0], outcome=Outcome.ERROR), *GOOD[1:])
+
+    told = judged(measured({ME: TOLD}, {}, {}, silent, samples=samples), is_ours=True)
+
+    assert [finding.kind for finding in told.findings] == ["stale-connection"]
 
 
 def test_a_process_of_ours_that_has_ended_is_a_failure(ended: int) -> None:

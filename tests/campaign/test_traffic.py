@@ -245,31 +245,6 @@ def test_an_option_that_locust_does_not_know_is_misuse_that_names_it(
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("options", [("--processes", "2"), ("--processes=2",)])
-def test_workers_meet_their_master_where_nobody_else_does(
-    written: Written, server: CountingServer, options: tuple[str, ...]
-) -> None:
-    with traffic(written("Reader"), Load(2, 1.0, options=options), host=server.url) as running:
-        command = running.process.args
-
-    assert isinstance(command, list)
-    port = command[command.index("--master-bind-port") + 1]
-    assert command[command.index("--master-port") + 1] == port
-    assert port != "5557"  # Locust's own
-
-
-@pytest.mark.parametrize("options", [("--master-bind-port", "7"), ("--master-bind-port=7",)])
-def test_a_port_that_was_chosen_for_workers_is_left_alone(
-    written: Written, server: CountingServer, options: tuple[str, ...]
-) -> None:
-    load = Load(2, 1.0, options=("--processes=2", *options))
-    with traffic(written("Reader"), load, host=server.url) as running:
-        command = running.process.args
-
-    assert isinstance(command, list)
-    assert "--master-port" not in command
-
-
 def test_one_that_says_no_more_and_does_not_end_is_ended(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("stuck", "utf-8")
     script = "import os, time; os.close(1); time.sleep(30)"

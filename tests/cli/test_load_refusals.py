@@ -98,5 +98,5 @@ def test_an_option_of_a_probe_that_no_class_is_for_is_refused(run_load: RunLoad)
 def test_help_and_list_come_before_a_refusal(name: str, run_load: RunLoad) -> None:
     ended = run_load(name, "another", "--help")
 
-    assert "Hold a load probe" in ended.output
+    assert "Run a load probe" in ended.output
     assert ended.exit_code == 0

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.cli.report_files import ReportFiles
-from harness.errors import MisuseError
+from harness.cli.report_files import ReportFiles, exit_code
+from harness.errors import ExitCode, MisuseError
+from harness.findings import Verdict
 from harness.unread import OutlivingStream
 
 
@@ -53,6 +54,23 @@ def test_a_page_that_fails_is_a_message_and_costs_nothing_else(
     assert is_kept
     assert [file.name for file in tmp_path.iterdir()] == ["load.json"]
     assert "load.html" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code", "unkept"),
+    [
+        (Verdict.PASS, ExitCode.CLEAN, ExitCode.ENVIRONMENT),
+        (Verdict.WARN, ExitCode.CLEAN, ExitCode.ENVIRONMENT),
+        (Verdict.SKIPPED, ExitCode.CLEAN, ExitCode.ENVIRONMENT),
+        (Verdict.FAIL, ExitCode.FINDINGS, ExitCode.FINDINGS),
+        (Verdict.INCONCLUSIVE, ExitCode.ENVIRONMENT, ExitCode.ENVIRONMENT),
+    ],
+)
+def test_a_report_that_is_lost_costs_a_clean_exit_alone(
+    verdict: Verdict, code: ExitCode, unkept: ExitCode
+) -> None:
+    assert exit_code(verdict, is_kept=True) is code
+    assert exit_code(verdict, is_kept=False) is unkept
 
 
 def test_ctrl_c_while_the_page_is_made_leaves_the_data(tmp_path: Path) -> None:

@@ -55,6 +55,22 @@ def test_an_answer_that_nobody_reads_has_its_exit_code(
     assert ended == (code, "")
 
 
+def test_streams_that_outlive_their_readers_already_are_left_alone() -> None:
+    """The one that another takes the place of would close what both write to."""
+    program = (
+        "from harness.unread import outlive_readers\n"
+        "outlive_readers()\n"
+        "outlive_readers()\n"
+        "print('told')\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (ended.stdout, ended.stderr) == ("told\n", "")
+
+
 @pytest.fixture
 def unread() -> Iterator[int]:
     """The writing end of a pipe whose reader has gone."""

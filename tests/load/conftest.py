@@ -140,7 +140,9 @@ class Generator:
     token: str = ""
 
     @contextmanager
-    def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    def started(
+        self, *arguments: str, errors: int = subprocess.STDOUT
+    ) -> Iterator[subprocess.Popen[str]]:
         """A Locust that runs; whatever is left of its group is killed."""
         process = subprocess.Popen(
             [sys.executable, "-m", "locust", "-f", str(self.scenario), *arguments],
@@ -148,7 +150,7 @@ class Generator:
             env={**self.environment, "HARNESS_TOKEN": self.token},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             text=True,
             start_new_session=True,
         )

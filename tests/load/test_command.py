@@ -128,27 +128,27 @@ def test_the_help_of_a_probe_begins_with_its_story(
 
     story = "soak: A constant load for long: what grows with every request shows"
     assert ended.stdout.splitlines()[2].strip().startswith(story)
-    assert "Hold a load probe, or all of them" in ended.stdout
+    assert "Run a load probe, or all of them" in ended.stdout
     assert ended.returncode == 0
 
 
 def test_help_without_a_probe_tells_of_all(run_load: RunLoad) -> None:
     ended = run_load("--help")
 
-    assert ended.stdout.splitlines()[2].strip().startswith("Hold a load probe, or all of them")
+    assert ended.stdout.splitlines()[2].strip().startswith("Run a load probe, or all of them")
 
 
 def test_the_value_of_an_option_names_no_probe(run_load: RunLoad) -> None:
     ended = run_load("--output", "soak", "--help")
 
-    assert ended.stdout.splitlines()[2].strip().startswith("Hold a load probe, or all of them")
+    assert ended.stdout.splitlines()[2].strip().startswith("Run a load probe, or all of them")
     assert ended.returncode == 0
 
 
 def test_the_help_is_told_to_whoever_renders_it_without_a_command_line() -> None:
     told = load.get_help(click.Context(load))
 
-    assert "Hold a load probe, or all of them" in told
+    assert "Run a load probe, or all of them" in told
 
 
 def test_an_application_that_tells_no_routes_is_misuse_with_the_way_out(

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,15 @@ class Sweep(HarnessUser):
     @task
     def page(self) -> None:
         self.get("/sweep")
+"""
+
+_OPTIONS = """
+from locust import events
+
+@events.init_command_line_parser.add_listener
+def add(parser):
+    parser.add_argument("--page", default="/read")
+    parser.add_argument("--pin", default="", is_secret=True, env_var="SHOP_PIN")
 """
 
 
@@ -69,6 +79,51 @@ def test_all_probes_are_held_and_the_exit_code_is_the_verdict(
     assert "was not started here" in probes["pool_sizing"]["summary"]
     assert set(server.answered) == {"/read"}
     assert code == 0, said
+
+
+def test_each_run_gets_the_options_that_its_file_has_added(
+    scenarios: Generator, server: CountingServer
+) -> None:
+    text = _SCENARIOS.replace('self.get("/read")', "self.get(self.environment.parsed_options.page)")
+    scenarios.scenario.write_text(f"{_OPTIONS}{text}", "utf-8")
+
+    code, said = campaign(scenarios, "--page", "/chosen", "--pin", "1234", "Reader")
+
+    assert set(server.answered) == {"/chosen"}
+    assert code == 0, said
+
+
+def test_an_option_of_one_file_is_refused_where_another_file_is_run_too(
+    scenarios: Generator, server: CountingServer
+) -> None:
+    other = scenarios.scenario.with_name("others.py")
+    other.write_text(f"{_OPTIONS}{_SCENARIOS.replace('Reader', 'Other')}", "utf-8")
+    scenarios.scenario.write_text(_SCENARIOS.partition("class Sweep")[0], "utf-8")
+    both = replace(scenarios, scenario=other.parent)
+    arguments = ("--headless", "--short", "--host", both.url, "--page", "/chosen")
+
+    with both.started(*arguments) as process:
+        said, _ = process.communicate(timeout=90)
+
+    assert "visitors.py does not take --page=/chosen, and probes run it by itself" in said
+    assert process.returncode == 2
+    assert server.answered == []
+
+
+def test_a_secret_of_the_environment_stays_there(
+    scenarios: Generator, server: CountingServer
+) -> None:
+    scenarios.scenario.write_text(f"{_OPTIONS}{_SCENARIOS}", "utf-8")
+    secret = replace(scenarios, environment={**scenarios.environment, "SHOP_PIN": "hush"})
+
+    with secret.started("--headless", "--short", "--host", secret.url, "Reader") as process:
+        assert server.some.wait(60)
+        shown = [psutil.Process(process.pid), *psutil.Process(process.pid).children()]
+        words = [word for each in shown for word in each.cmdline()]
+        process.communicate(timeout=90)
+
+    assert "harness" in words
+    assert [word for word in words if "hush" in word] == []
 
 
 def test_class_names_choose_among_the_probes(scenarios: Generator, server: CountingServer) -> None:
@@ -136,9 +191,12 @@ def test_each_probe_gets_worker_processes_where_they_are_asked_for(
     [
         (("--result", "result.json"), "--result: of a single run"),
         (("--arrival-rate", "9", "--warm-up", "2s"), "--arrival-rate, --warm-up: of a single run"),
+        (("--exclude-tags", "danger"), "--exclude-tags: of a single run"),
+        (("--html", "run.html", "--csv", "run"), "--csv, --html: of a single run"),
+        (("--stop-timeout", "5", "--longest", "1h"), "--stop-timeout, --longest: of a single run"),
         (("--master", "--master-bind-port", "0"), "--master without -u and -t"),
     ],
-    ids=["result", "several", "master"],
+    ids=["result", "several", "tags", "files", "times", "master"],
 )
 def test_what_makes_no_sense_for_all_probes_is_refused(
     arguments: tuple[str, ...], why: str, scenarios: Generator, server: CountingServer

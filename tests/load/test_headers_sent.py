@@ -15,7 +15,7 @@ import pytest
 
 from tests.load.conftest import Generator
 from tests.load.guarded import SECRET, SELF_SIGNED, TOKEN, Guarded, guarded
-from tests.load.test_web import web_of
+from tests.load.web_ui import web_of
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 

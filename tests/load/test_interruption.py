@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,11 @@ from locust import events
 @events.test_stopping.add_listener
 def forget(environment, **_):
     environment.user_classes = []
+"""
+_BOOKLESS = """
+from harness.load.listeners import session_of
+
+events.test_stopping.add_listener(lambda **_: setattr(session_of(), "book", None))
 """
 _HANGING = """
 import threading
@@ -80,6 +86,60 @@ def test_an_interruption_tells_what_is_known_where_locust_cannot_stop_its_users(
     assert "Traceback" not in said
     assert process.returncode == 130
     assert generator.result.is_interrupted
+
+
+@pytest.mark.parametrize("errors", [subprocess.PIPE, subprocess.STDOUT], ids=["tee", "both tee"])
+@pytest.mark.parametrize("added", ["", _FORGETFUL], ids=["", "Locust cannot stop"])
+def test_an_interruption_that_nobody_reads_has_its_exit_code(
+    added: str, errors: int, server: CountingServer, generator: Generator
+) -> None:
+    """Ctrl-C ends ``tee``, too."""
+    text = generator.scenario.read_text(encoding="utf-8")
+    generator.scenario.write_text(text + added, encoding="utf-8")
+    with generator.started(*generator.headless("-t", "60s"), errors=errors) as process:
+        assert server.some.wait(30)
+        assert process.stdout is not None
+        process.stdout.close()
+
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.stderr.read() if process.stderr is not None else ""
+        process.wait(timeout=30)
+
+    assert "Traceback" not in said
+    assert process.returncode == 130
+    assert generator.result.is_interrupted
+
+
+@pytest.mark.parametrize("errors", [subprocess.PIPE, subprocess.STDOUT], ids=["tee", "both tee"])
+def test_a_failure_that_nobody_reads_has_its_exit_code(
+    errors: int, server: CountingServer, generator: Generator
+) -> None:
+    server.status = HTTPStatus.INTERNAL_SERVER_ERROR
+    with generator.started(*generator.headless("-t", "1s"), errors=errors) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+
+        said = process.stderr.read() if process.stderr is not None else ""
+        process.wait(timeout=30)
+
+    assert "Traceback" not in said
+    assert process.returncode == 1
+    assert generator.result.tally.failures > 0
+
+
+def test_an_interruption_that_cannot_be_told_ends_the_process_all_the_same(
+    server: CountingServer, generator: Generator
+) -> None:
+    text = generator.scenario.read_text(encoding="utf-8")
+    generator.scenario.write_text(text + _FORGETFUL + _BOOKLESS, encoding="utf-8")
+    with generator.started(*generator.headless("-t", "60s")) as process:
+        assert server.some.wait(30)
+
+        os.kill(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=30)
+
+    assert "harness: what is known cannot be told: AttributeError(" in said
+    assert process.returncode == 130
 
 
 def test_ctrl_c_while_workers_are_awaited_ends_it(

@@ -17,6 +17,22 @@ def test_the_routes_and_their_paths_are_read_in_their_order(tmp_path: Path) -> N
     assert read_plan(file) == (("GET /b/{id}", "/b/7?page=2"), ("GET /a", "/a"))
 
 
+def test_a_route_without_a_method_is_that_of_the_requests(tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text('[["/a", "/a"], ["a name", "/b"]]', "utf-8")
+
+    assert read_plan(file) == (("GET /a", "/a"), ("a name", "/b"))
+
+
+def test_an_operation_that_no_plan_requests_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text('[["GET /a", "/a"], ["POST /a", "/a"]]', "utf-8")
+
+    with pytest.raises(MisuseError, match=r'entry 2 of .*, "POST /a", would be') as caught:
+        read_plan(file)
+    assert "Locust classes of your own" in caught.value.remedy
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -63,7 +63,7 @@ def test_a_plan_that_is_not_there_ends_even_traffic_that_follows_none(
 ) -> None:
     code, said = generator.run("-t", "1s", "--plan", "nofile.json")
 
-    assert "argument --plan: nofile.json is no JSON list of [route, path]" in said
+    assert "harness: nofile.json is no JSON list of [route, path]" in said
     assert server.answered == []
     assert code == 2
 

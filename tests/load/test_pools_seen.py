@@ -136,13 +136,47 @@ def test_a_connection_in_use_at_the_end_has_not_leaked_where_nobody_told_the_res
     assert verdicts["leak"] == (Verdict.INCONCLUSIVE, why)
 
 
-def test_what_a_request_holds_that_still_works_has_not_leaked() -> None:
-    working = {**out(1.0), "has_request_ended": False, "is_owner_running": True}
-    busy = after(pools=[pool(checked_out=1, checkouts=1)], outstanding=[working])
+_WORKS = {"has_request_ended": False, "is_owner_running": True}
+_IN_USE = "5 checkouts, 1 connection still in use"
+
+
+@pytest.mark.parametrize(
+    ("owner", "leak"),
+    [
+        (_WORKS, (Verdict.PASS, _IN_USE)),
+        ({"route": "", **_WORKS}, (Verdict.PASS, _IN_USE)),
+        (
+            {"is_owner_running": True},
+            (Verdict.WARN, "1 connection held by a task that outlives its request"),
+        ),
+        ({}, (Verdict.FAIL, "1 connection still out, and the request that took it has ended")),
+    ],
+    ids=["request at work", "outside of requests", "task of a request that ended", "nobody"],
+)
+def test_whether_a_connection_that_is_out_has_leaked_is_for_its_owner_to_say(
+    owner: dict[str, Any], leak: tuple[Verdict, str]
+) -> None:
+    busy = after(pools=[pool(checked_out=1, checkouts=5)], outstanding=[{**out(1.0), **owner}])
 
     verdicts = told(stretch((before(pools=[pool()]), busy)))
 
-    assert verdicts["leak"][0] is Verdict.PASS
+    assert verdicts["leak"] == leak
+
+
+def test_a_run_that_takes_no_connection_loses_none() -> None:
+    verdicts = told(stretch((before(pools=[pool()]), after(pools=[pool()]))))
+
+    assert verdicts["leak"] == (Verdict.PASS, "all of 0 checkouts came back")
+
+
+def test_a_warning_of_one_process_is_told_where_another_was_not_read() -> None:
+    held = {**out(1.0), "is_owner_running": True}
+    warned = after(pools=[pool(checked_out=1, checkouts=1)], outstanding=[held])
+    silent = (UnreadProcess(2, Reading.END, "timed out after 5 s"),)
+
+    verdicts = told(replace(stretch((before(pools=[pool()]), warned)), silent=silent))
+
+    assert verdicts["leak"][0] is Verdict.WARN
 
 
 def test_the_counts_of_the_end_are_told_where_nobody_told_the_rest() -> None:

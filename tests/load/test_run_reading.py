@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -113,18 +114,34 @@ def test_a_file_in_a_folder_that_is_not_there_is_refused_before_anything_is_sent
     assert code == 2
 
 
-def test_what_is_known_is_told_where_the_file_cannot_be_written(
-    generator: Generator, tmp_path: Path
+def test_a_folder_in_place_of_a_file_is_refused_before_anything_is_sent(
+    generator: Generator, server: CountingServer, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
+    code, said = replace(generator, result_file=tmp_path).run("-t", "1s")
 
-    code, said = replace(generator, result_file=folder).run("-t", "1s")
-
-    assert "harness: load   pass" in said
-    assert f"harness: --result {folder} cannot be written: Is a directory" in said
-    assert "the verdicts above hold" in said
+    assert f"harness: --result {tmp_path} cannot be written: it is a folder" in said
+    assert server.answered == []
     assert code == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "code"),
+    [(HTTPStatus.OK, "pass", 3), (HTTPStatus.INTERNAL_SERVER_ERROR, "fail", 1)],
+)
+def test_a_file_that_cannot_be_written_in_the_end_takes_nothing_but_a_clean_exit(
+    status: HTTPStatus, verdict: str, code: int, server: CountingServer, generator: Generator
+) -> None:
+    server.status = status
+    with generator.started(*generator.headless("-t", "2s")) as process:
+        assert server.some.wait(30)
+        generator.result_file.mkdir()
+
+        said, _ = process.communicate(timeout=60)
+
+    assert f"harness: load   {verdict}" in said
+    assert "result.json cannot be written: Is a directory; the verdicts above hold" in said
+    assert list(generator.result_file.parent.glob("*.part")) == []
+    assert process.returncode == code
 
 
 def test_a_verdict_that_could_not_be_given_is_no_clean_exit(generator: Generator) -> None:

@@ -36,7 +36,6 @@ def test_this_machine_needs_no_confirmation(host: str) -> None:
     [
         "http://192.0.2.1",
         "http://[2001:db8::1]:80",
-        "http://user:127.0.0.1@192.0.2.1/",
     ],
 )
 def test_what_may_be_somebody_elses_needs_one(host: str) -> None:
@@ -62,6 +61,29 @@ def test_what_may_be_somebody_elses_needs_one(host: str) -> None:
 def test_what_is_no_url_is_said_to_be_none(host: str) -> None:
     with pytest.raises(MisuseError, match=r"is no URL such as http://127\.0\.0\.1:8000"):
         require_own_target(host, is_owned=True)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "http://user:s3cret@127.0.0.1:8000/shop",
+        "http://s3cret@127.0.0.1",
+        "http://user:s3cret@192.0.2.1",
+        "http://user:s3cret@127.0.0.1:abc",
+        "http://user:s3cret@[::1",
+        "user:s3cret@127.0.0.1",
+    ],
+)
+def test_a_password_in_the_host_is_refused_and_not_told(host: str) -> None:
+    with pytest.raises(MisuseError, match="names a user") as caught:
+        require_own_target(host, is_owned=True)
+
+    assert "s3cret" not in str(caught.value)
+    assert "--header 'Authorization: Basic" in caught.value.remedy
+
+
+def test_no_user_is_named_behind_the_host() -> None:
+    require_own_target("http://127.0.0.1/@shop", is_owned=False)
 
 
 @pytest.mark.parametrize("is_owned", [True, False])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.load.conftest import CountingServer, Generator
-from tests.load.test_web import web_of
+from tests.load.web_ui import web_of
 
 _LEAVES = """
 from locust import events

@@ -1,32 +1,22 @@
-"""Locust's web UI, asked as a browser asks it."""
+"""Runs that are started in Locust's web UI, and what its form may say."""
 
 from __future__ import annotations
 
-import json
-import re
-import signal
-import subprocess
-import time
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.capture.readings import pool
 from tests.load.conftest import CountingServer, Generator, told_by_probe
+from tests.load.web_ui import WebUi, web_of
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
-_WITHIN_SECONDS = 20.0
-_OTHER_CLASS = """
-
-class Newcomer(HarnessUser):
-"""
 _ELSEWHERE = """
 from locust import events
 
@@ -35,52 +25,17 @@ def elsewhere(environment, **_):
     if environment.runner.state == "ready":
         environment.host = "http://192.0.2.1"
 """
+_OWN_OPTION = """
+from locust import events
 
+@events.init_command_line_parser.add_listener
+def own(parser):
+    parser.add_argument("--shop", default="first")
 
-class WebUi:
-    """A running web UI."""
-
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
-        self.process = process
-        self.url = url
-
-    def get(self, path: str) -> str:
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:  # noqa: S310 - our own
-            text: str = answer.read().decode()
-        return text
-
-    def swarm(self, **form: str) -> None:
-        assert self.ask_to_swarm(**form)["success"]
-
-    def ask_to_swarm(self, **form: str) -> Any:  # noqa: ANN401 - JSON
-        fields = {"user_count": "3", "spawn_rate": "100", **form}
-        data = urllib.parse.urlencode(fields).encode()
-        request = urllib.request.Request(self.url + "/swarm", data)  # noqa: S310 - our own
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - our own
-            return json.load(answer)
-
-    def stop(self) -> None:
-        request = urllib.request.Request(self.url + "/stop", b"", method="POST")  # noqa: S310
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own
-            assert json.load(answer)["success"]
-
-    @property
-    def stats(self) -> Any:  # noqa: ANN401 - JSON
-        return json.loads(self.get("/stats/requests"))
-
-    def await_state(self, state: str) -> None:
-        self.await_stats(state=state)
-
-    def await_stats(self, **wanted: object) -> None:
-        until = time.monotonic() + _WITHIN_SECONDS
-        while (stats := self.stats) | wanted != stats:
-            assert time.monotonic() < until, self.stats
-            time.sleep(0.05)
-
-    def end(self) -> str:
-        self.process.send_signal(signal.SIGINT)
-        said, _ = self.process.communicate(timeout=30)
-        return said
+@events.test_start.add_listener
+def tell(environment, **_):
+    print("shop:", environment.parsed_options.shop, flush=True)
+"""
 
 
 @pytest.fixture
@@ -88,41 +43,6 @@ def web(generator: Generator) -> Iterator[WebUi]:
     """The web UI on a free port, of two scenarios."""
     with web_of(generator) as running:
         yield running
-
-
-@contextmanager
-def web_of(generator: Generator) -> Iterator[WebUi]:
-    """The same, for a test that says more of its Locust."""
-    arguments = ["--host", generator.url, "--result", str(generator.result_file)]
-    options = ("--web-host", "127.0.0.1", "--web-port", "0", "--stop-timeout", "5")
-    text = generator.scenario.read_text("utf-8")
-    other = _OTHER_CLASS + text.partition("class Visitor")[2].partition("\n")[2]
-    generator.scenario.write_text(text + other.replace("/pages/{number}", "/other"), "utf-8")
-    with generator.started(*arguments, *options, "--loglevel", "DEBUG") as process:
-        yield WebUi(process, _address(process))
-
-
-def _address(process: subprocess.Popen[str]) -> str:
-    """Where it listens: port 0 is the kernel's choice, and Locust does not tell which it was."""
-    until = time.monotonic() + _WITHIN_SECONDS
-    while time.monotonic() < until:
-        for port in _listening(process.pid):
-            return f"http://127.0.0.1:{port}"
-        time.sleep(0.05)
-    pytest.fail("no web UI")
-
-
-def _listening(pid: int) -> list[int]:
-    try:
-        links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
-        rows = Path(f"/proc/{pid}/net/tcp").read_text("ascii").splitlines()[1:]
-    except OSError:
-        return []
-    sockets = {found[1] for link in links if (found := re.match(r"socket:\[(\d+)\]", link))}
-    fields = [row.split() for row in rows]
-    return [
-        int(row[1].rpartition(":")[2], 16) for row in fields if row[3] == "0A" and row[9] in sockets
-    ]
 
 
 def test_a_second_run_is_counted_from_nothing(
@@ -182,6 +102,25 @@ def test_a_run_is_judged_by_what_it_has_done_to_the_pool_itself(
 
     assert "harness: pool   fail" in said
     assert "36 timeouts" in said
+
+
+def test_a_worker_that_was_gone_before_the_run_is_not_missing_in_it(
+    server: CountingServer, generator: Generator
+) -> None:
+    with web_of(generator, "--processes", "2") as web:
+        web.await_stats(worker_count=2)
+        psutil.Process(web.process.pid).children()[0].kill()
+        web.await_stats(worker_count=1)
+
+        web.swarm()
+        assert server.some.wait(20)
+        web.stop()
+        web.await_state("stopped")
+        said = web.end()
+
+    assert "harness: load   pass" in said
+    assert "harness: counts" not in said
+    assert generator.result.workers == 1
 
 
 def test_the_class_picker_lists_the_scenarios(web: WebUi) -> None:
@@ -254,7 +193,80 @@ def test_other_classes_wait_for_the_next_run(web: WebUi, server: CountingServer)
 def test_the_form_does_not_show_what_the_command_line_alone_says(web: WebUi) -> None:
     page = web.get("/")
 
-    assert "i_own_this_target" not in page
+    assert '"extra_options": {}' in page
+
+
+def test_a_plan_that_is_edited_meanwhile_does_not_end_the_run(
+    server: CountingServer, generator: Generator, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text('[["GET /pages", "/pages"]]', encoding="utf-8")
+    with web_of(generator, "--plan", str(plan)) as web:
+        web.swarm()
+        assert server.some.wait(20)
+        plan.write_text('[["GET /pages", ', encoding="utf-8")
+
+        page = web.get("/")
+        web.stop()
+        web.await_state("stopped")
+        said = web.end()
+
+    assert '"available_user_classes": ["Newcomer", "Visitor"]' in page
+    assert "harness: load   pass" in said
+    assert web.process.returncode == 0
+
+
+def test_the_form_says_what_a_scenario_has_added_to_the_page(
+    server: CountingServer, generator: Generator
+) -> None:
+    text = generator.scenario.read_text("utf-8")
+    generator.scenario.write_text(_OWN_OPTION + text, "utf-8")
+    with web_of(generator) as web:
+        web.swarm(shop="second", run_time="60s", shape_class="Default", profile="")
+        assert server.some.wait(20)
+        said = web.end()
+
+    assert "shop: second" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"host": "http://127.0.0.1:1"}, "users load {host}: another host is named where a run"),
+        ({"host": ["http://127.0.0.1:1"]}, "users load {host}: another host is named where a run"),
+        ({"weight": 2, "default_headers": {}}, "'default_headers' is said in the class, or not"),
+    ],
+)
+def test_a_class_is_led_to_no_other_host(
+    settings: dict[str, Any], why: str, web: WebUi, server: CountingServer, generator: Generator
+) -> None:
+    web.swarm(user_count="1")
+    assert server.some.wait(20)
+
+    status, told = web.ask_to_set(**settings)
+    web.swarm(user_count="6")
+    web.await_stats(state="running", user_count=6)
+    web.stop()
+    web.await_state("stopped")
+    said = web.end()
+
+    assert status == HTTPStatus.BAD_REQUEST
+    assert told["message"].startswith(why.format(host=server.url))
+    assert told["message"] in said
+    assert generator.result.tally.failures == 0
+
+
+@pytest.mark.parametrize("host", [None, "", "{own}"])
+def test_a_class_is_set_as_its_dialog_does(
+    host: str | None, web: WebUi, server: CountingServer
+) -> None:
+    named = host.format(own=server.url) if host else host
+
+    status, _ = web.ask_to_set(host=named, weight=3, fixed_count=0, tasks=["front_page"])
+    page = web.get("/")
+
+    assert status == HTTPStatus.CREATED
+    assert '"weight": 3' in page
 
 
 @pytest.mark.parametrize("option", ["i_own_this_target", "harness_headers"])
@@ -269,12 +281,21 @@ def test_the_form_cannot_say_what_the_command_line_alone_says(
     said = web.end()
 
     assert not told["success"]
-    assert told["message"] == f"{option} is said on the command line, or not at all"
+    assert told["message"] == f"{option!r} is said on the command line, or not at all"
     assert told["message"] in said
     assert "http://192.0.2.1 is not this machine" in said
 
 
-@pytest.mark.parametrize(("option", "value"), [("longest", "86400"), ("result", "{folder}/other")])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("longest", "86400"),
+        ("result", "{folder}/other"),
+        ("html_file", "{folder}/made/page.html"),
+        ("json_file", "{folder}/made/stats.json"),
+        ("write", '{{"path": "http://127.0.0.1:1/other"}}'),
+    ],
+)
 def test_the_form_raises_no_limit_and_names_no_file(
     option: str, value: str, web: WebUi, generator: Generator
 ) -> None:
@@ -286,7 +307,7 @@ def test_the_form_raises_no_limit_and_names_no_file(
     web.await_state("running")
     web.end()
 
-    assert not told["success"]
+    assert told["message"] == f"{option!r} is said on the command line, or not at all"
     assert {file.name for file in folder.iterdir()} - before <= {"result.json", "__pycache__"}
 
 

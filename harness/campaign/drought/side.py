@@ -15,10 +15,10 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 
-from harness.campaign.asking import FAILURES, connection_to, read_whole, target_of
+from harness.campaign.asking import FAILURES, read_whole
 from harness.capture.histogram import Histogram
 from harness.capture.traffic import Distribution, Outcome
-from harness.load.sending import NO_HEADERS
+from harness.load.sending import NO_HEADERS, connection_to, target_of
 from harness.load.tally import answer_of
 
 __all__ = ["LANES", "SideAnswer", "SideProbe", "side_probe"]

@@ -6,13 +6,20 @@ Apart from the probe, which decides how the application is served and which trou
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.campaign.ground import Ground, NotOursError
 from harness.campaign.outcome import Outcome
 from harness.campaign.recovering.holding import IDLE, Holding
 from harness.campaign.recovering.plan import Trouble
-from harness.campaign.recovering.story import Held, Stay, mean_hold_seconds, picture_of, story_of
+from harness.campaign.recovering.story import (
+    Held,
+    Stay,
+    mean_hold_seconds,
+    most_connections,
+    picture_of,
+    story_of,
+)
 from harness.capture.reckoning import Reckoning, Write
 from harness.capture.windows import LoadWindow
 from harness.checks.load.judged import Judged, cut_short, skipped, undecided
@@ -110,9 +117,9 @@ class Run:
             self.judged.append(undecided(probe, error.what))
 
     def _judge(self, held: Held) -> None:
-        story = story_of(held, self.stay)
         windows = [measured.window for measured in held.slices]
         self.windows += windows
+        story = story_of(held, replace(self.stay, most_connections=most_connections(self.windows)))
         told = self._reckoned(held)
         self.pictures.append(picture_of(held, story, told))
         self.judged.append(recovery(story, unless=unread(windows[-1], at_rest=True)))

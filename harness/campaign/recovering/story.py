@@ -20,17 +20,27 @@ from harness.load.result import Sample
 from harness.load.story import recovery_seconds
 from harness.report.load_content import AnswersInSecond, Timeline
 
-__all__ = ["Held", "Stay", "joined", "mean_hold_seconds", "picture_of", "story_of"]
+__all__ = [
+    "Held",
+    "Stay",
+    "joined",
+    "mean_hold_seconds",
+    "most_connections",
+    "picture_of",
+    "story_of",
+]
 
 _UNTOLD = frozenset({Outcome.REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """What is known of the application before any trouble."""
+    """What is known of the application, which stays the same through all troubles."""
 
     hold_seconds: float = 0.0
     backends: int | None = None
+    most_connections: int | None = None
+    """See `most_connections`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,7 @@ def story_of(held: Held, stay: Stay) -> TroubleStory:
         recovery_seconds=recovery_seconds(steady, after_seconds=held.ends_seconds),
         pool_timeout_seconds=_pool_timeout(last.window),
         hold_seconds=stay.hold_seconds,
-        most_connections=most_connections(last.window),
+        most_connections=stay.most_connections,
         leaves_stale=held.leaves_stale,
         left_out=left_out,
         checked_out_at_rest=_checked_out(last),
@@ -106,10 +116,17 @@ def picture_of(held: Held, story: TroubleStory, facts: Iterable[tuple[str, str]]
     )
 
 
-def most_connections(window: LoadWindow) -> int | None:
-    """Of all pools together; None without a bound, or where nobody knows."""
-    if unread(window):
-        return None
+def most_connections(windows: Iterable[LoadWindow]) -> int | None:
+    """Of all pools together, as the first window has it in which every process was read.
+
+    Returns:
+        None without a bound, or where nobody knows.
+    """
+    told = (_bound(window) for window in windows if not unread(window))
+    return next((most for most in told if most is not None), None)
+
+
+def _bound(window: LoadWindow) -> int | None:
     capacities = [pool.capacity for pool in window.pools]
     known = [capacity for capacity in capacities if capacity is not None]
     return sum(known) if known and len(known) == len(capacities) else None

@@ -73,13 +73,16 @@ _UNFINISHED = _Case(
 )
 
 
-def leak(window: LoadWindow, *, is_sharing_told: bool = False) -> Judged:
+def leak(
+    window: LoadWindow, *, is_sharing_told: bool = False, may_be_unused: bool = False
+) -> Judged:
     """Whether every connection came back; counts alone, so no noise makes it inconclusive.
 
     Args:
         window: Any load.
         is_sharing_told: Whether somebody tells of shared sessions, and of what these keep: one
             problem is one finding.
+        may_be_unused: Whether a load that took no connection is as good as any.
     """
     if why := invalid(window, Basis.COUNTS):
         return undecided(PROBE, why)
@@ -94,9 +97,11 @@ def leak(window: LoadWindow, *, is_sharing_told: bool = False) -> Judged:
         rest = tuple(each for each in judged.findings if each.fix != _SHARED.fix or not is_told)
         return replace(judged, findings=rest)
     checkouts = sum(pool.checkouts for pool in window.pools)
-    if checkouts == 0:
+    if checkouts == 0 and not may_be_unused:
         return undecided(PROBE, unread(window) or "no connection was taken")
     told = f"all of {counted(checkouts, 'checkout')} came back"
+    if in_use := len(window.outstanding):
+        told = f"{counted(checkouts, 'checkout')}, {counted(in_use, 'connection')} still in use"
     return passed(PROBE, told, unless=unread(window, at_rest=True))
 
 

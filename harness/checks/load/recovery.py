@@ -168,7 +168,7 @@ def _failures_after(story: TroubleStory, limit: float) -> Iterator[Finding]:
             f"{counted(len(failed), 'request')} failed that came up to {milliseconds(last)} later"
         )
         most = story.most_connections
-        if story.leaves_stale and (most is None or len(failed) <= most):
+        if story.leaves_stale and most is not None and len(failed) <= most:
             yield _finding(_STALE, story, f"{told}: the pool gave out dead connections")
         else:
             yield _finding(_SLOW if last <= limit else _LATE, story, told)

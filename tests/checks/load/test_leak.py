@@ -84,6 +84,15 @@ def test_all_connections_that_came_back_are_fine() -> None:
     assert judged.verdict.summary == f"all of {CALM.pools[0].checkouts} checkouts came back"
 
 
+def test_a_connection_that_is_in_use_has_not_come_back() -> None:
+    working = replace(_OUT, has_request_ended=False, is_owner_running=True, age_seconds=1.0)
+
+    verdict = leak(_out(working)).verdict
+
+    assert verdict.verdict is Verdict.PASS
+    assert verdict.summary == f"{CALM.pools[0].checkouts} checkouts, 1 connection still in use"
+
+
 def test_a_busy_machine_hides_no_leak() -> None:
     noisy = replace(LEAKED, machine=MachineWindow(2, 1.0, 2.0))
 

@@ -23,6 +23,7 @@ def answers(
 BEFORE = answers([number / 20 for number in range(20)])
 DURING = answers([1.1, 1.3, 1.5], Outcome.SHED)
 AFTER = answers([2.0 + number / 20 for number in range(40)])
+LATER = answers([5.5 + number / 20 for number in range(10)])
 HEALTHY = TroubleStory(
     probe="recovery-killed",
     trouble="backends killed",
@@ -127,6 +128,13 @@ def test_more_failures_than_there_are_connections_are_no_dead_connections() -> N
 
     assert kinds(recovery(story)) == ["slow-recovery"]
     assert kinds(recovery(replace(story, most_connections=11))) == ["stale-connection"]
+
+
+@pytest.mark.parametrize(("last", "kind"), [(3.0, "slow-recovery"), (5.0, "failure-after-trouble")])
+def test_without_a_bound_of_connections_failures_are_no_dead_ones(last: float, kind: str) -> None:
+    story = replace(with_failures(2.0, last), most_connections=None)
+
+    assert kinds(recovery(replace(story, answers=(*story.answers, *LATER)))) == [kind]
 
 
 def test_failures_after_a_trouble_that_leaves_no_dead_connections() -> None:
