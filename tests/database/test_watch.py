@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -26,6 +27,7 @@ from harness.errors import EscapedConnectionError, EscapeWarning, UnreachableTar
 
 REFUSED = "not currently accepting connections"
 ATTEMPTS = 100
+PATIENCE_SECONDS = 10.0
 KILLED = """
 import os, signal, sys
 from harness.database.clones import begun_run
@@ -70,6 +72,18 @@ def tripwire(run: Run) -> Tripwire:
 def connected(run: Run, *, name: str = "a stranger") -> psycopg.Connection[tuple[object, ...]]:
     url = run.backstage.address.url(run.database).set(drivername="postgresql")
     return psycopg.connect(url.render_as_string(hide_password=False), application_name=name)
+
+
+def came_and_left(run: Run) -> None:
+    """A stranger that is gone: who closes a connection does not wait for the server to end it."""
+    url = run.backstage.address.url("postgres").set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as watching:
+        with connected(run) as stranger:
+            pid = stranger.info.backend_pid
+        until_seconds = time.monotonic() + PATIENCE_SECONDS
+        while watching.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone():
+            assert time.monotonic() < until_seconds
+            time.sleep(0.005)
 
 
 def is_open(run: Run) -> bool:
@@ -286,7 +300,7 @@ def test_strangers_that_are_still_there_are_named(run: Run, tripwire: Tripwire) 
 def test_strangers_that_are_gone_are_counted(run: Run, tripwire: Tripwire) -> None:
     tripwire.begin_test(0)
     for _ in range(2):
-        connected(run).close()
+        came_and_left(run)
 
     told = tripwire.end_test(0, nobody)
 
@@ -296,7 +310,7 @@ def test_strangers_that_are_gone_are_counted(run: Run, tripwire: Tripwire) -> No
 
 def test_a_stranger_is_told_of_once(run: Run, tripwire: Tripwire) -> None:
     tripwire.begin_test(0)
-    connected(run).close()
+    came_and_left(run)
     tripwire.end_test(0, nobody)
 
     tripwire.begin_test(0)
